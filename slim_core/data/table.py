@@ -186,7 +186,6 @@ def require_for_space(table: ImageTable, split: str) -> None:
         raise SpecRefusedError(f"{table.name} has {images}: an attention space needs at least {SMALLEST_SPACE}.")
 
 
-CHANGE_COLUMNS = ("path", "change", "before", "after")
 # kind of change -> how many of it, in words
 CHANGE_WORDS = {
     "added": "added",
@@ -200,10 +199,10 @@ _FACTS = {"label": "relabelled", "split": "split", "attribute": "attribute", "ma
 
 
 def changes(old: ImageTable, new: ImageTable) -> pd.DataFrame:
-    """One row for each image and thing that changed, with COLUMNS; classes and attributes are compared by their names.
+    """One row (path, change, before, after) for each image and thing that changed.
 
-    Images are the same where their paths within the data set are; of a path that occurs more than once, the first row
-    counts. What is in the files is not compared.
+    Classes and attributes are compared by their names. Images are the same where their paths within the data set
+    are; of a path that occurs more than once, the first row counts. What is in the files is not compared.
     """
     both = _facts(old).add_suffix("_before").join(_facts(new).add_suffix("_after"), how="outer", sort=True)
     parts = [

@@ -38,36 +38,7 @@ FOREIGN_SPLIT_WORDS = {
 
 
 def make_splits(
-    labels: np.ndarray, attributes: np.ndarray, seed: int, shares: Mapping[str, float] = SHARES
-) -> np.ndarray:
-    """(N,) of split names, in the given shares within each label, and as nearly within each attribute of it.
-
-    The images of a label are put in the order of their attribute, those of one attribute in a seeded order, and dealt
-    out evenly along it (systematic sampling). A label with as many images as there are splits has one in each.
-
-    Args:
-        labels: (N,) integers.
-        attributes: (N,) integers.
-        seed: of the order.
-        shares: split -> share, summing to 1; splits with a share of 0 get none.
-    """
-    names = [split for split in SPLITS if shares.get(split, 0) > 0]
-    wanted = np.array([shares[name] for name in names])
-    made = np.empty(len(labels), dtype=f"<U{max(map(len, SPLITS))}")
-    rng = np.random.default_rng([seed, len(labels)])
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        members = members[np.argsort(attributes[members], kind="stable")]
-        made[members] = np.array(names)[_evenly(_counts(len(members), wanted))]
-    return made
-
-
-def make_splits_of_units(
-    labels: np.ndarray,
-    attributes: np.ndarray,
-    units: np.ndarray,
-    seed: int,
-    shares: Mapping[str, float] = SHARES,
+    labels: np.ndarray, attributes: np.ndarray, units: np.ndarray, seed: int, shares: Mapping[str, float] = SHARES
 ) -> np.ndarray:
     """(N,) of split names, all images of a unit the same, in about the given shares within each label and attribute.
 
@@ -77,8 +48,9 @@ def make_splits_of_units(
 
     Args:
         labels, attributes: (N,) integers.
-        units: (N,) integers.
-        seed, shares: as of ``make_splits``.
+        units: (N,) integers; an image that is alone has one of its own.
+        seed: of the order.
+        shares: split -> share, summing to 1; splits with a share of 0 get none.
     """
     names = [split for split in SPLITS if shares.get(split, 0) > 0]
     kinds, cells = np.unique(np.stack([labels, attributes], axis=1), axis=0, return_inverse=True)
@@ -104,23 +76,6 @@ def _largest_first(units: np.ndarray, seed: int) -> Iterator[tuple[int, np.ndarr
     shuffled = np.random.default_rng([seed, len(units)]).permutation(len(found))
     for place in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
         yield int(found[place]), order[starts[place] : starts[place] + sizes[place]]
-
-
-def _counts(n: int, wanted: np.ndarray) -> np.ndarray:
-    """Whole numbers that sum to n, as near to the shares as they go, none of them 0 where n allows."""
-    counts: np.ndarray = np.floor(wanted * n).astype(np.int64)
-    for place in np.argsort(counts - wanted * n, kind="stable")[: n - counts.sum()]:
-        counts[place] += 1
-    while n >= len(wanted) and (counts == 0).any():
-        counts[np.argmax(counts)] -= 1
-        counts[np.argmin(counts)] += 1
-    return counts
-
-
-def _evenly(counts: np.ndarray) -> np.ndarray:
-    """Numbers 0, 1, ... as often as counted, each spread evenly over the whole length."""
-    places = np.concatenate([(np.arange(count) + 0.5) / max(1, count) for count in counts])
-    return np.repeat(np.arange(len(counts)), counts)[np.argsort(places, kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -230,8 +185,8 @@ def _dealt(
     """
 
     def made(which: np.ndarray) -> np.ndarray:
-        of_units = None if units is None else units[which]
-        return _made(labels[which], attributes[which], of_units, seed, shares)
+        apart = np.arange(len(which)) if units is None else units[which]
+        return make_splits(labels[which], attributes[which], apart, seed, shares)
 
     splits = kept if units is None else _taken_along(kept, units)
     if not (splits != "").any():
@@ -269,14 +224,6 @@ def _of_a_poor_class(splits: np.ndarray, labels: np.ndarray, units: np.ndarray |
     found = pd.DataFrame({"split": splits, "apart": apart}).groupby(labels).transform("nunique")
     poor = ((found["split"] < n_splits) & (found["apart"] >= n_splits)).to_numpy()
     return np.isin(apart, apart[poor])
-
-
-def _made(
-    labels: np.ndarray, attributes: np.ndarray, units: np.ndarray | None, seed: int, shares: Mapping[str, float]
-) -> np.ndarray:
-    if units is None:
-        return make_splits(labels, attributes, seed, shares)
-    return make_splits_of_units(labels, attributes, units, seed, shares)
 
 
 def _whole(draft: Draft) -> str:

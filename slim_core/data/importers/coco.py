@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +73,11 @@ def _unread(files: Sequence[str]) -> tuple[str, ...]:
     return (sentence,) if files else ()
 
 
-@dataclass(frozen=True)
-class _LeftOut:
-    """How much of a file is not in its rows."""
-
-    bare: int  # images without an annotation
-    lost: int  # annotations of images that the file does not list
-    mixed: int  # images with annotations of several classes
-
-
-def _left_out(files: Sequence[_LeftOut]) -> tuple[str, ...]:
-    bare, lost, mixed = (sum(getattr(file, name) for file in files) for name in ("bare", "lost", "mixed"))
+def _left_out(files: Sequence[tuple[int, int, int]]) -> tuple[str, ...]:
+    """A sentence on each kind of what is not in the rows: images without an annotation, annotations of images that the
+    file does not list, and images with annotations of several classes.
+    """
+    bare, lost, mixed = (sum(counts) for counts in zip(*files, strict=True))
     notes = []
     if lost:
         those = f"{counted(lost, 'annotation')} {is_or_are(lost)} left out"
@@ -152,13 +145,13 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _LeftOut]:
-    """One row an annotated image, and what is left out."""
+def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, tuple[int, int, int]]:
+    """One row an annotated image, and what is left out: the counts of ``_left_out``."""
     content = _load(path)
     try:
         if not content["images"]:
             nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
-            return nothing, _LeftOut(0, len(content["annotations"]), 0)
+            return nothing, (0, len(content["annotations"]), 0)
         pictures = _pictures(content["images"])
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         objects = pd.DataFrame(content["annotations"])
@@ -191,7 +184,7 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, _Le
     )
     is_listed = objects["image_id"].isin(pictures["id"])
     mixed = objects[is_listed].groupby("image_id")["category_id"].nunique() > 1
-    return frame, _LeftOut(len(pictures) - len(rows), int((~is_listed).sum()), int(mixed.sum()))
+    return frame, (len(pictures) - len(rows), int((~is_listed).sum()), int(mixed.sum()))
 
 
 def _pictures(images: list[Any]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, need_columns
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.sets.demo_set import MARKER, demo_marker
-from slim_core.data.tables import header_of, read_table, require_own_file, sniff_delimiter, unreadable
+from slim_core.data.tables import header_of, read_table, require_own_file, unreadable
 from slim_core.formatting import counted
 
 METADATA = "metadata.csv"
@@ -294,16 +295,15 @@ def _joined(folder: Path) -> tuple[str, pd.DataFrame]:
     attributes = _find_list(folder, ATTRIBUTES)
     if attributes is None:
         frame = _with_id(read_table(folder / "metadata.csv"), "metadata.csv")
-        split = next((name for name in PARTITION_NAMES if name in frame), "split")
-        need_columns(frame, (split,), "metadata.csv")
-        return "metadata.csv", frame.rename(columns={split: "split"})
+        return "metadata.csv", _with_split(frame, "metadata.csv")
     partition = _find_list(folder, PARTITION)
     if partition is None:
         raise FormatRefusedError(
             "missing-metadata", f"{folder} lacks {PARTITION}.csv or .txt: put it beside {attributes.name}."
         )
-    frame = _with_id(_read_attributes(attributes), attributes.name)
-    parts = _with_id(_read_partition(partition), partition.name).drop_duplicates(["image_id", "split"])
+    frame = _with_id(_read_list(attributes), attributes.name)
+    parts = _with_split(_with_id(_read_list(partition), partition.name), partition.name)
+    parts = parts.drop_duplicates(["image_id", "split"])
     _require_one_split(parts, partition.name)
     joined = frame.merge(parts[["image_id", "split"]], on="image_id", how="left", validate="many_to_one")
     if joined["split"].isna().all():
@@ -330,33 +330,24 @@ def _with_id(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     return frame.rename(columns={found: "image_id"})
 
 
-def _read_attributes(path: Path) -> pd.DataFrame:
-    """The attribute table; the original's first line is a count, and its header has no name for the images."""
-    with require_own_file(path).open(encoding="utf-8-sig", errors="replace") as lines:
-        first, second = lines.readline().strip(), lines.readline().strip()
-    if not first.isdigit():
+def _with_split(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    found = next((name for name in PARTITION_NAMES if name in frame), "split")
+    need_columns(frame, (found,), source)
+    return frame.rename(columns={found: "split"})
+
+
+def _read_list(path: Path) -> pd.DataFrame:
+    """A table, or the original text: the attributes' begins with a count, and its header has no name for the images;
+    that of the splits has no header.
+    """
+    if path.suffix == ".csv":
         return read_table(path)
-    delimiter = sniff_delimiter(second)
-    names = second.split() if delimiter == r"\s+" else second.split(delimiter)
-    names = names if set(names[:1]) & set(ID_NAMES) else ["image_id", *names]
-    return _parsed(path, delimiter, names, skip=2)
-
-
-def _read_partition(path: Path) -> pd.DataFrame:
-    """The partition table, with a header (csv) or without one (txt)."""
-    with require_own_file(path).open(encoding="utf-8-sig", errors="replace") as lines:
-        first = lines.readline().strip()
-    delimiter = sniff_delimiter(first)
-    names = first.split() if delimiter == r"\s+" else first.split(delimiter)
-    has_header = any(name in PARTITION_NAMES or name in ID_NAMES for name in names)
-    return _parsed(path, delimiter, ["image_id", "split"], skip=int(has_header))
-
-
-def _parsed(path: Path, delimiter: str, names: list[str], skip: int) -> pd.DataFrame:
+    layout: dict[str, Any] = {"names": ["image_id", "split"]} if path.stem == PARTITION else {"skiprows": 1}
     try:
-        return pd.read_csv(path, sep=delimiter, names=names, skiprows=skip, dtype=str, index_col=False)
+        frame: pd.DataFrame = pd.read_csv(require_own_file(path), sep=r"\s+", dtype=str, **layout)
     except (ValueError, OSError) as error:
         raise FormatRefusedError("unreadable-metadata", unreadable(path, str(error))) from error
+    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(names="image_id")
 
 
 def _images_folder(folder: Path) -> str:

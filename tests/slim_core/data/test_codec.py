@@ -84,11 +84,6 @@ def test_a_palette_with_transparent_bytes_is_read_without_a_warning(tmp_path):
     assert open_image(tmp_path / "a.png").mode == "RGB"
 
 
-def test_a_missing_image_is_refused_by_name(tmp_path):
-    with pytest.raises(ImageRefusedError, match="gone\\.png is missing: put"):
-        open_image(tmp_path / "gone.png")
-
-
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "bmp"])
 def test_a_truncated_image_is_refused_by_name(tmp_path, suffix):
     whole = io.BytesIO()

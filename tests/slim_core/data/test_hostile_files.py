@@ -116,20 +116,6 @@ def test_a_strip_is_not_enlarged_by_its_shorter_side(root, limits, size):
     assert max(drawn) <= 9 * round(256 * 8 / 7) ** 2
 
 
-def test_of_images_that_are_not_strips_every_pixel_is_as_before(root, limits):
-    picture(root / "wide.png", size=(160, 20))
-    image, transform = open_image(root / "wide.png"), ImageTransform(24)
-    short = round(24 * 8 / 7)
-    resized = image.resize((round(160 * short / 20), short), Image.Resampling.BILINEAR)
-    left, top = (resized.width - 24) // 2, (resized.height - 24) // 2
-    assert np.array_equal(np.asarray(transform.fit(image)), np.asarray(resized.crop((left, top, left + 24, top + 24))))
-
-
-def test_boxes_of_whole_numbers_are_read(root, limits):
-    imported = import_data(table(root, box_x=1, box_y=2, box_width=3, box_height=4), settings=limits)
-    assert imported.table is not None and imported.table.box(0) == (1, 2, 3, 4)
-
-
 @pytest.mark.parametrize("column", ["attribute", "label"])
 def test_one_number_mistyped_does_not_make_thousands_of_groups(root, limits, column):
     code, message = errors(table(root, **{column: [0, 1, 0, 1, 0, 1, 0, 9999]}), limits)[0]
@@ -175,20 +161,6 @@ def test_a_parquet_with_an_empty_label_is_refused_with_its_row(root, limits):
     frame.assign(label=["cat", None, "dog", "cat", "cat", "dog", "dog", "cat"]).to_parquet(root / "table.parquet")
     ((code, message),) = errors(root, limits)
     assert code == "labels" and "unknown label '' (row 1)" in message
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"path,label\n0.png,a\n1.png,b,c,d\n", "line 3"),
-        (b"", ""),
-    ],
-)
-def test_a_table_that_cannot_be_read_says_what_would_be(root, limits, content, why):
-    (root / "table.csv").write_bytes(content)
-    ((code, message),) = errors(root, limits)
-    assert code in ("unreadable-metadata", "missing-column") and why in message
-    assert not missing(message, "UTF-8")
 
 
 @pytest.mark.parametrize("column", ["label", "path", "attribute"])
@@ -249,24 +221,6 @@ def test_classes_with_fewer_images_than_splits_are_named_with_their_number(root,
     ((code, message),) = errors(root, limits)
     assert code == "split-without-class"
     assert "are splits (3): c (1), d (2);" in message
-
-
-def test_a_class_of_a_table_with_fewer_images_than_splits_is_named_as_the_table_names_it(root, limits):
-    draw_all(root, 8)
-    labels = ["dog"] * 6 + ["ant"] * 2
-    pd.DataFrame({"path": [f"{i}.png" for i in range(8)], "label": labels}).to_csv(root / "table.csv", index=False)
-    ((code, message),) = errors(root, limits)
-    assert code == "split-without-class"
-    assert "there are splits (3): ant (2);" in message
-
-
-def test_more_class_folders_than_can_be_told_apart_are_counted_in_one_sentence(root, limits, monkeypatch):
-    monkeypatch.setattr("slim_core.data.checks.build.MAX_CLASSES", 20)
-    for i in range(21):
-        (root / f"class {i}").mkdir()
-        draw_all(root / f"class {i}", 3)
-    ((code, message),) = errors(root, limits)
-    assert code == "labels" and "21 different labels, more than 20: name" in message
 
 
 def draw_all(folder, n):

@@ -47,13 +47,6 @@ def test_a_grey_mask_counts_from_one_half_up(tiny_table):
     assert np.array_equal(load_mask(tiny_table, 0, PLAIN), load_mask(tiny_table, 1, PLAIN))
 
 
-def test_a_mask_of_zeros_and_ones_is_understood(tiny_table):
-    ones = np.zeros((24, 32), np.uint8)
-    ones[4:12, 8:16] = 1
-    Image.fromarray(ones).save(tiny_table.root / "mask.png")
-    assert load_mask(tiny_table, 0, PLAIN).sum() == 64
-
-
 def test_a_mask_of_half_the_scale_is_brought_to_its_image(tiny_table):
     half = np.zeros((12, 16), np.uint8)
     half[2:6, 4:8] = 255

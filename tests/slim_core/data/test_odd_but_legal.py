@@ -210,24 +210,6 @@ def test_cub_as_published_is_read_from_its_images(root: Path, limits: Settings) 
     assert table.label_names == ("001.Bird_1", "002.Bird_2") and "its folder images is read" in codes["inner-folder"]
 
 
-def test_isic_whose_images_lie_in_the_folder_of_the_challenge(root: Path, limits: Settings) -> None:
-    draw(*(root / "ISIC_2019_Training_Input" / f"ISIC_{i:07d}.jpg" for i in range(24)))
-    frame = pd.DataFrame(
-        {"image": [f"ISIC_{i:07d}" for i in range(24)], "hair": [0, 0, 1, 1] * 6, "label": [0, 1] * 12}
-    )
-    frame.to_csv(root / "isic_bias.csv", index=False)
-    assert len(read(root, limits, "isic")[0]) == 24
-
-
-def test_all_nine_classes_of_imagenet_9_two_of_which_have_a_blank(root: Path, limits: Settings) -> None:
-    classes = ("00_dog", "01_bird", "02_wheeled vehicle", "03_reptile", "04_carnivore", "05_insect",
-               "06_musical instrument", "07_primate", "08_fish")  # fmt: skip
-    for variant, part in (("original", "train"), ("original", "val"), ("mixed_rand", "val")):
-        draw(*(root / variant / part / name / f"n0_{i}.JPEG" for name in classes for i in range(2)))
-    table, _ = read(root, limits, "imagenet-9")
-    assert table.label_names == classes and sizes(table) == [18, 18, 18]
-
-
 def test_celeba_as_its_authors_publish_it(root: Path, limits: Settings) -> None:
     """Img/, Anno/ and Eval/; the list has a count, no name for the images and two blanks before a positive number."""
     names = [f"{i:06d}.jpg" for i in range(1, 25)]
@@ -253,12 +235,6 @@ def test_isic_by_ids_whose_files_have_an_upper_case_suffix(root: Path, limits: S
     frame.to_csv(root / "isic.csv", index=False, sep=";")
     table, _ = read(root, limits, "isic")
     assert len(table) == 24 and table.attribute_names == ("no hair", "hair")
-
-
-def test_nico_by_names_with_an_upper_case_suffix(root: Path, limits: Settings) -> None:
-    draw(*(root / f"{a}_{c}_{i:04d}.JPG" for a in ("cat", "dog") for c in ("on grass", "in_water") for i in range(4)))
-    table, _ = read(root, limits, "nico")
-    assert table.label_names == ("cat", "dog") and table.attribute_names == ("in_water", "on grass")
 
 
 def test_a_wilds_set_with_too_many_places_is_read_without_them(root: Path, limits: Settings, monkeypatch) -> None:
@@ -476,17 +452,3 @@ def test_images_whose_attribute_is_not_known_are_counted_with_their_lines(root, 
     pd.DataFrame(columns | {"place": ["sea", "", *["land", "sea"] * 9]}).to_csv(root / "data.csv", index=False)
     _, found = read(root, limits, "csv", attribute="place")
     assert not missing(found["unknown-attribute"], "1 of 20", "line 3", "it belongs")
-
-
-def test_images_that_are_left_out_are_not_counted_among_those_without_attribute(root, limits) -> None:
-    draw(*(root / f"{k}.png" for k in range(20) if k != 1))  # its file, line 3, is missing
-    columns = {
-        "path": [f"{k}.png" for k in range(20)],
-        "label": ["cat", "dog"] * 10,
-        "place": ["sea", "", "", "bay"] * 5,
-    }
-    pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
-    asked = {"format": "csv", "options": {"attribute": "place"}, "settings": limits, "leave_out": ("missing",)}
-    (found,) = (each for each in import_data(root, **asked).report.findings if each.code == "unknown-attribute")
-    assert found.message.startswith("9 of 19 images have no place (lines 4, 7, 8, 11, 12, ...): they belong")
-    assert found.paths[0] == "2.png"

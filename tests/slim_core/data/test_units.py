@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slim_core.data.checks.splits import SHARES, make_splits, make_splits_of_units
+from slim_core.data.checks.splits import SHARES, make_splits
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.table import SPLITS
@@ -25,45 +25,45 @@ def patients(n, rng, most=9):
 @given(st.integers(6, 60), st.integers(0, 10_000))
 def test_a_unit_lies_in_one_split_and_every_class_in_all(n, seed):
     units, labels, attributes = patients(n, np.random.default_rng(seed))
-    made = make_splits_of_units(labels, attributes, units, seed)
+    made = make_splits(labels, attributes, units, seed)
     assert pd.Series(made).groupby(units).nunique().max() == 1
     assert all(set(made[labels == label]) == set(SPLITS) for label in (0, 1))
 
 
 def test_the_shares_are_met_within_each_class_and_attribute():
     units, labels, attributes = patients(600, np.random.default_rng(3))
-    made = make_splits_of_units(labels, attributes, units, seed=0)
+    made = make_splits(labels, attributes, units, seed=0)
     for cell in range(4):
         found = pd.Series(made[2 * labels + attributes == cell]).value_counts(normalize=True)
         assert found.to_dict() == pytest.approx(dict(SHARES), abs=0.02)
 
 
 def test_images_without_units_are_dealt_in_the_same_shares_to_each_class_and_attribute():
-    labels, attributes = np.repeat([0, 1, 2], [200, 100, 3]), np.tile([0, 0, 0, 1], 76)[:303]
-    made = make_splits(labels, attributes, seed=0)
+    labels, attributes, alone = np.repeat([0, 1, 2], [200, 100, 3]), np.tile([0, 0, 0, 1], 76)[:303], np.arange(303)
+    made = make_splits(labels, attributes, alone, seed=0)
     for label, n in ((0, 200), (1, 100)):
-        of_class = made[labels == label]
-        assert [int((of_class == split).sum()) for split in SPLITS] == [int(n * SHARES[split]) for split in SPLITS]
         for split in SPLITS:
+            assert ((made == split) & (labels == label)).sum() == pytest.approx(n * SHARES[split], abs=2)
             rare = ((made == split) & (labels == label) & (attributes == 1)).sum()
-            assert abs(rare - n / 4 * SHARES[split]) <= 1
+            assert rare == pytest.approx(n / 4 * SHARES[split], abs=1)
     assert sorted(made[labels == 2]) == sorted(SPLITS)
-    assert (make_splits(labels, attributes, 0) == made).all() and (make_splits(labels, attributes, 1) != made).any()
-    assert set(make_splits(labels, attributes, 0, {"train": 0.8, "val": 0.2, "test": 0})) == {"train", "val"}
+    assert (make_splits(labels, attributes, alone, 0) == made).all()
+    assert (make_splits(labels, attributes, alone, 1) != made).any()
+    assert set(make_splits(labels, attributes, alone, 0, {"train": 0.8, "val": 0.2, "test": 0})) == {"train", "val"}
 
 
 def test_the_largest_unit_goes_first_so_that_the_small_ones_make_up_for_it():
     units = np.concatenate([np.arange(1, 41), np.zeros(60, np.int64)])
-    made = make_splits_of_units(np.zeros(100, np.int64), np.zeros(100, np.int64), units, seed=0)
+    made = make_splits(np.zeros(100, np.int64), np.zeros(100, np.int64), units, seed=0)
     assert [int((made == split).sum()) for split in SPLITS] == [60, 15, 25]
 
 
 def test_the_seed_decides_and_the_order_of_rows_does_not_part_a_unit():
     units, labels, attributes = patients(80, np.random.default_rng(5))
-    made = [make_splits_of_units(labels, attributes, units, seed) for seed in (0, 0, 1)]
+    made = [make_splits(labels, attributes, units, seed) for seed in (0, 0, 1)]
     assert (made[0] == made[1]).all() and (made[0] != made[2]).any()
     order = np.random.default_rng(1).permutation(len(units))
-    shuffled = make_splits_of_units(labels[order], attributes[order], units[order], seed=0)
+    shuffled = make_splits(labels[order], attributes[order], units[order], seed=0)
     assert pd.Series(shuffled).groupby(units[order]).nunique().max() == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from slim_core.data.groups import grouping
-from slim_core.data.importing import FORMATS, import_data
+from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from tests.slim_core.data.faults import faults
 
@@ -406,10 +406,6 @@ def test_an_annotation_of_no_category_is_named(root, limits):
     write_coco(root, ["cat", "dog"], lambda i: 99 if i == 3 else i % 2 + 1)
     (error,) = import_data(root, settings=limits).report.errors
     assert error.code == "labels" and "of the category 99, which instances.json does not list" in error.message
-
-
-def test_every_format_says_what_it_reads():
-    assert all(importer.about and importer.name == name for name, importer in FORMATS.items())
 
 
 @pytest.mark.parametrize(
