@@ -127,33 +127,6 @@ def space_of_groups(model: Run, split: str) -> str | None:
     return actions.save(asked)[0].id
 
 
-def passed_over(waiting: Sequence[Run], evaluated: Sequence[Run]) -> list[Run]:
-    """Models that were trained to choose the settings of JTT by validation, which prefers an evaluated one.
-
-    As `slim run` makes them: it evaluates the one that is chosen, and nobody the others.
-
-    Args:
-        waiting: models of one data set without an evaluation.
-        evaluated: others of it, which have one.
-    """
-    beside = {run.id: [one.id for one in evaluated if _alike(one) == _alike(run)] for run in waiting if _is_jtt(run)}
-    if not any(beside.values()):
-        return []
-    known = {run.id: run for run in session.store().runs.all(kind="train", dataset=waiting[0].dataset_id)}
-    tried = {run: [known[one] for one in [*others, run] if one in known] for run, others in beside.items() if others}
-    left = {run for run, every in tried.items() if best_on_validation(every).id != run}
-    return [run for run in waiting if run.id in left]
-
-
-def _is_jtt(run: Run) -> bool:
-    return run.spec.get("objective") == "jtt"
-
-
-def _alike(run: Run) -> dict[str, Any]:
-    """What the trainings have in common of which JTT chooses one."""
-    return {name: value for name, value in run.spec.items() if name != "objective_options"}
-
-
 def save_retraining(
     subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
 ) -> Run:

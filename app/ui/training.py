@@ -170,16 +170,12 @@ def show_unevaluated(models: Sequence[Run], evaluations: Sequence[Run]) -> bool:
         one.spec["model"] for one in evaluations if one.status not in UNFINISHED and queueing.counts_for_groups(one)
     }
     waiting = [one for one in models if one.id not in live]
-    passed_over = queueing.passed_over(waiting, [one for one in models if one.id in live])
-    offered = [one for one in waiting if one not in passed_over]
-    if offered:
-        _offer(offered, {one.spec["model"] for one in evaluations if one.status == "done"})
-    if passed_over:
-        _say_passed_over(passed_over)
+    if waiting:
+        _offer(waiting, {one.spec["model"] for one in evaluations if one.status == "done"})
     for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
         run_state.show_outcome(failed)
     progress.show(dataset=models[0].dataset_id, kind="evaluate")
-    return bool(offered) and session.viewer().may("lead")
+    return bool(waiting) and session.viewer().may("lead")
 
 
 def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
@@ -198,13 +194,6 @@ def _offer(models: Sequence[Run], by_class: Collection[str]) -> None:
             with errors_shown():
                 actions.wake(*[queueing.save_evaluation(one, split=split, **settings) for one in models])
                 st.rerun()
-
-
-def _say_passed_over(models: Sequence[Run]) -> None:
-    """Who wants to know what they are worth evaluates each on its own page."""
-    names = verbatim(", ".join(dict.fromkeys(one.name or one.id for one in models)))
-    why = "validation prefers other settings that JTT tried, whose model is evaluated"
-    st.caption(f":material/rule: {counted(len(models), 'model')} not offered, since {why}: {names}.")
 
 
 def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:

@@ -16,7 +16,7 @@ from torchvision.transforms.functional import normalize
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import SmallResNet, build, list_models, load_model
 from slim_core.models.checkpoints import load_weights
-from slim_core.models.model import load_checkpoint, save_model, tokens_to_map
+from slim_core.models.model import load_checkpoint, save_model
 from slim_core.models.published import fetch_weights, imagenet_weights, torchvision_weights_path
 
 
@@ -46,13 +46,6 @@ def test_target_layer_and_head_are_found_by_watching_the_network(name, linear, n
     handle.remove()
     assert shapes[0][1] == n_channels
     assert model.pools_linearly is linear
-
-
-def test_the_tokens_of_a_vision_transformer_become_a_map_without_the_class_token():
-    tokens = torch.randn(2, 5, 8)
-    maps = tokens_to_map(tokens)
-    assert maps.shape == (2, 8, 2, 2)
-    assert torch.equal(maps[:, :, 0, 1], tokens[:, 2])
 
 
 def test_the_small_network_keeps_an_eighth_of_the_image():

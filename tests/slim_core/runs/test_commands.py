@@ -57,49 +57,27 @@ def specs(store: Store, dataset: Dataset) -> dict[str, Spec]:
     from_reference = retrain | {"start": "reference", "reference": model.id}
     given: dict[str, dict[str, Any]] = {
         "train": train | {"model": "small-resnet"},
-        "train with numbers": train
-        | {"model": "small-resnet", "epochs": 7, "lr": 0.3, "augmentation": "crops", "seed": 4},
-        "train a photograph model": train
-        | {"model": "resnet18", "weights": "none", "image_size": 64, "augmentation": "none"},
-        "train by AdamW": train | {"model": "small-resnet", "optimizer": "adamw", "schedule": "cosine"},
-        "retrain": from_reference,
-        "retrain with numbers": from_reference | {"epochs": 3, "sampling": "class-balanced", "seed": 2},
+        "train with numbers": train | {"model": "resnet18", "epochs": 7, "lr": 0.3, "mean": [0.5, 0.5, 0.5]},
+        "retrain": from_reference | {"epochs": 3, "sampling": "class-balanced", "seed": 2},
         "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id, "attention": maps.id},
-        "retrain the last layer, features computed": retrain | {"mode": "last-layer", "reference": model.id},
         "retrain a probe": train | {**refit_probe, "subset": halved.id, "refit": "l2"},
-        "retrain a probe in another way": train | {**refit_probe, "subset": halved.id, "refit": "l1", "seed": 1},
-        "retrain from scratch": retrain,
-        "refit": refit,
         "probe a pretrained network": train | {"model": "resnet18", "mode": "last-layer", "refit": "l2", "seed": 2},
-        "probe by the refit of the spec": train | {"model": "resnet18", "mode": "last-layer", "refit": "l1"},
         "refit by JTT": refit | {"refit": "jtt", "refit_options": {"firsts": [4.0, 10.0]}},
-        "refit by DFR": refit | {"refit": "dfr", "refit_options": {"refits": 3}, "attention": maps.id, "seed": 3},
-        "refit on a subset": retrain
-        | {"mode": "last-layer", "reference": model.id, "attention": maps.id, "refit": "jtt"},
-        "gradcam": {"kind": "gradcam", **base, "model": model.id},
-        "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
-        "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},
-        "gradcam of another layer": {"kind": "gradcam", **base, "model": model.id, "target_layer": "stages.1"},
-        "gradcam by another method": {"kind": "gradcam", **base, "model": model.id, "method": "layer-cam"},
-        "train on images of its own": train | {"model": "resnet18", "mean": [0.5, 0.5, 0.5], "resize_ratio": 1.0},
         "register a model": train | {"model": "resnet18", "std": [0.5, 0.4, 0.3], "image_size": 64, **registered},
-        "preview": {"kind": "preview", **base, "model": model.id, "images": 4, "split": "val"},
-        "gradcam of both classes": {"kind": "gradcam", **base, "model": model.id, "class_of_map": "both"},
-        "space": {"kind": "space", **base, "attention": maps.id, "n_neighbors": 9, "n_clusters": 3, "seed": 1},
-        "space with pca": {"kind": "space", **base, "attention": maps.id, "pca_above": 1000},
-        "choose candidates": {"kind": "candidates", **base, "space": space.id, "share": 0.1},
-        "curate": {"kind": "curate", **base, "space": space.id, "strategy": "class-balanced", "size": 12, "seed": 5},
-        "curate with options": {
-            "kind": "curate",
+        "gradcam": {
+            "kind": "gradcam",
             **base,
-            "space": space.id,
-            "strategy": "random",
-            "size": 12,
-            "options": {"repeats": True, "max_repeats": 3},
+            "model": model.id,
+            "splits": ["val", "test"],
+            "target_layer": "stages.1",
         },
+        "preview": {"kind": "preview", **base, "model": model.id, "images": 4, "split": "val"},
+        "space": {"kind": "space", **base, "attention": maps.id, "n_neighbors": 9, "n_clusters": 3, "seed": 1},
+        "choose candidates": {"kind": "candidates", **base, "space": space.id, "share": 0.1},
+        "curate": {"kind": "curate", **base, "space": space.id, "strategy": "random", "size": 12}
+        | {"options": {"repeats": True, "max_repeats": 3}},
         "curate by answers": {"kind": "curate", **base, "space": space.id, "campaign": campaign.id, "size": 12},
         "evaluate": {"kind": "evaluate", **base, "model": model.id, "split": "val", "space": space.id},
-        "evaluate without attention": {"kind": "evaluate", **base, "model": model.id, "attention": False},
     }
     return {name: parse_spec(one) for name, one in given.items()}
 

@@ -170,17 +170,6 @@ def test_projecting_in_chunks_equals_projecting_at_once(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_method_imports_neither_torch_nor_umap_nor_scikit_learn_until_it_is_used():
-    code = (
-        "import sys; import slim_core.space.embedding, slim_core.annotation.candidates, "
-        "slim_core.annotation.propagation, slim_core.curation; "
-        "print([m for m in ('torch', 'umap', 'sklearn', 'numba', 'streamlit', 'redis', 'rq') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.slow
 def test_umap_leaves_the_number_of_threads_of_torch_alone():
     code = (
         "import torch, numpy as np; from slim_core.space.embedding import embed\n"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import session
 from app.services.loop_state import results_of
 from slim_core.data.groups import Grouping
-from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, WORST_CLASS, classification_metrics
+from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, classification_metrics
 from slim_core.runs.methods import jtt_first, jtt_second
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, schema
@@ -55,30 +55,6 @@ def test_the_first_training_of_just_train_twice_is_not_offered(show, dataset) ->
     assert "1 not evaluated yet" in texts(app) and second.id in texts(app) and first.id not in texts(app)
     results = results_of(runs.all(dataset=dataset.id))
     assert [one.reference.id for one in results] == [second.id], "nor is it a reference that waits for a campaign"
-
-
-@pytest.mark.usefixtures("waiting_queue")
-def test_settings_of_just_train_twice_that_validation_has_not_chosen_are_not_offered(show, dataset) -> None:
-    def second(epochs: int, upweight: int, worst_class: float) -> Run:
-        name, fields = jtt_first(epochs)
-        first, _ = runs.submit(parse_spec(asked(dataset, 0) | fields), name=name)
-        finish(first.id, {})
-        name, fields = jtt_second(first, upweight)
-        found, _ = runs.submit(parse_spec(asked(dataset, 0) | fields), name=name)
-        finish(found.id, {"val": {WORST_CLASS: worst_class}})
-        return found
-
-    runs = session.store().runs
-    other, chosen = second(5, 10, 0.6), second(15, 5, 0.7)
-    assert "2 not evaluated yet" in texts(show("compare")), "for all that is known, validation has not chosen yet"
-    evaluation = {"kind": "evaluate", "dataset": dataset.id, "split": "test"}
-    runs.submit(parse_spec({**evaluation, "model": chosen.id}))
-    app = show("compare")
-    assert "not evaluated yet" not in texts(app) and "evaluate" not in [one.key for one in app.button]
-    assert "1 model not offered, since validation prefers other settings that JTT tried" in texts(app)
-    assert other.name in texts(app)
-    better = second(20, 3, 0.8)
-    assert "1 not evaluated yet" in texts(app := show("compare")) and better.id in texts(app)
 
 
 @pytest.mark.usefixtures("waiting_queue")

@@ -179,13 +179,6 @@ def test_dfr_is_the_mean_of_its_refits() -> None:
     assert not np.array_equal(one.weight, many.weight)
 
 
-@pytest.mark.parametrize("name", REFITS)
-def test_each_refit_says_which_labels_it_uses(name: str) -> None:
-    used = {"dfr": "groups in validation", "answered": "answers"}.get(name, "none")
-    assert refit_labels(name, "worst_class") == {used}
-    assert refit_labels(name, "worst_group") == {used, "groups in validation"}
-
-
 def test_a_refit_that_is_not_known_any_more_uses_what_its_selection_does() -> None:
     assert refit_labels("no longer known", "worst_class") == set()
 
