@@ -6,7 +6,7 @@ might mean something to what reads the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
+from slim_core.evaluation.two_models import FEW, LEAST, Named, worst_large_group
 from slim_core.formatting import counted, percent
 from slim_core.metrics import (
     ATTENTION_PRECISION,
@@ -22,7 +23,6 @@ from slim_core.metrics import (
     CONFUSION,
     COVERAGE,
     ESTIMATED_GROUPS,
-    GROUPS,
     N_MASKS,
     groups_are_classes,
     groups_of,
@@ -33,16 +33,8 @@ if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
 
 
-Named = Callable[[str], str]
 GAP = 0.02  # between average and worst group, below which no group is said to fail
-FEW = 2  # groups that a sentence names; more are counted
-LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
 MOSTLY = 2 / 3  # from this share on, a class is said to be seen mostly with one attribute
-
-
-def worst_large_group(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The worst of the groups with enough images for a verdict, where there is one."""
-    return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
 
 
 def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:

@@ -9,7 +9,7 @@ data where it might mean something to what reads the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from slim_core.errors import ArtifactDamagedError, NotFoundError
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.diagnosis import FEW, LEAST, Named, worst_large_group
 from slim_core.evaluation.predictions import paired
 from slim_core.formatting import counted, interval, percent, points
 from slim_core.metrics import (
     AVERAGE,
+    GROUPS,
     LEAST_PAIRS,
     WGA,
     groups_of,
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from slim_core.evaluation.ancestry import Ancestry
     from slim_core.store import Run, Store
 
+Named = Callable[[str], str]
+FEW = 2  # groups that a sentence names; more are counted
+LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
 _LEVEL = 0.05  # of the tests, two-sided
 Beside = Mapping[str, Sequence[float]]
 
@@ -192,6 +195,11 @@ def _seed(ancestry: Ancestry, evaluation: Run) -> object:
     """The seed of its model; None where that was deleted."""
     model = ancestry.runs.get(evaluation.spec["model"])
     return None if model is None else model.spec.get("seed")
+
+
+def worst_large_group(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The worst of the groups with enough images for a verdict, where there is one."""
+    return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from app.services.loop_state import Loop, Result
     from app.services.results.comparison import Compared
-    from slim_core.evaluation.diagnosis import Named
-    from slim_core.evaluation.two_models import Verdict
+    from slim_core.evaluation.two_models import Named, Verdict
     from slim_core.store import Run
 
 RANDOM = "random"  # the strategy
