@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.draw.canvas import show_canvas, show_older_versions, show_scores
+from app.draw.canvas import leads_to_newest, show_canvas, show_scores
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on
 from app.ui import next_step, pick, pipeline
@@ -27,14 +27,14 @@ st.caption(
     "An outline replaces the mask of its image."
 )
 with errors_shown():
-    show_older_versions(dataset)
+    is_older = leads_to_newest(dataset)
     table = session.store().datasets.table(dataset.id)
     splits = [split for split in SPLITS if len(table.rows(split))]
     usual = compared_on(dataset)
     split = around_split.segmented_control(
         "Split", splits, default=usual, required=True, key="draw-split", bind="query-params"
     )
-    if next_step.offers("annotator", "Drawing"):
+    if not is_older and next_step.offers("annotator", "Drawing"):
         show_canvas(dataset.id, split)
     show_scores(dataset.id)
 

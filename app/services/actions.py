@@ -144,12 +144,6 @@ def move_to_front(run_id: str) -> None:
     session.store().queue.move_to_front(run_id, session.acting_as("lead"))
 
 
-def bring_drawings(dataset_id: str) -> int:
-    """Carry over what was drawn on older versions of a data set since (needs annotator); returns how many."""
-    by = session.acting_as("annotator")
-    return session.store().later_drawings.bring(dataset_id, by=by)
-
-
 def remove_dataset(dataset_id: str) -> None:
     """Remove a data set with its runs and campaigns (needs lead). Never a user's image."""
     session.store().removals.remove(dataset_id, by=session.acting_as("lead"))

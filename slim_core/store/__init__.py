@@ -29,7 +29,7 @@ from slim_core.store.runs.queue import Pause, Queue
 from slim_core.store.runs.rows import Run, Status
 from slim_core.store.runs.runs import Runs
 from slim_core.store.shape_rows import Shape
-from slim_core.store.shapes import LaterDrawings, Shapes
+from slim_core.store.shapes import Shapes
 from slim_core.store.storage import Storage
 from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
@@ -81,7 +81,6 @@ class Store:
     workers: Workers
     tags: Tags
     shapes: Shapes
-    later_drawings: LaterDrawings
     filters: Filters
     pipelines: Pipelines
     notes: Notes
@@ -127,7 +126,6 @@ class Store:
             workers=Workers(database),
             tags=Tags(database, events, datasets),
             shapes=Shapes(database, events, datasets),
-            later_drawings=LaterDrawings(database, events, datasets),
             filters=Filters(database, events, datasets),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),

@@ -21,7 +21,7 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
-from slim_core.store.shape_rows import Carried, carried, drawn_last
+from slim_core.store.shape_rows import Carried, carried, newest_seq, newest_shapes
 from slim_core.store.shape_rows import insert as insert_shapes
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
@@ -35,6 +35,10 @@ class _Imported(Protocol):
 
     @property
     def report(self) -> Any: ...
+
+
+class _DrawnMeanwhileError(Exception):
+    """Somebody drew on the version before while its drawings were read: read them again."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class Datasets:
         try:
             with self._kept(dataset_id, table), self._database.write() as connection:
                 self._insert(connection, dataset_id, table, report, by, drawn)
+        except _DrawnMeanwhileError:
+            return self.register(imported, by)
         except IntegrityError:  # someone registered the same a moment ago
             return self._by_fingerprint(table.fingerprint) or self.register(imported, by)
         return self.fetch(dataset_id)
@@ -294,20 +300,23 @@ class Datasets:
     def _drawn_before(self, table: ImageTable) -> Carried:
         """What people drew on the version before this one, for the images that it still has."""
         with self._database.read() as connection:
-            versions = versions_of(connection, str(table.root), table.name)
-            source, shapes = drawn_last(connection, [one.id for one in versions])
+            before = next(iter(versions_of(connection, str(table.root), table.name)), None)
+            if before is None:
+                return Carried()
+            seq, shapes = newest_seq(connection, before.id), newest_shapes(connection, before.id)
         if not shapes:
-            return Carried()
+            return Carried(seq=seq)
         try:
-            old = self.kept_table(next(one for one in versions if one.id == source))
+            return replace(carried(before.id, self.kept_table(before), table, shapes), seq=seq)
         except (NotFoundError, DataRefusedError):  # nobody knows any more which images they are on
-            return Carried(source, left=tuple(f"image {row}" for row in shapes))
-        return carried(source, old, table, shapes)
+            return Carried(before.id, left=tuple(f"image {row}" for row in shapes), seq=seq)
 
     def _insert(
         self, connection: Connection, dataset_id: str, table: ImageTable, report: Any, by: str, drawn: Carried
     ) -> None:
         earlier = _held_versions(connection, str(table.root), table.name)
+        if earlier and newest_seq(connection, earlier[0].id) != drawn.seq:
+            raise _DrawnMeanwhileError
         connection.execute(
             _t.insert().values(
                 id=dataset_id,

@@ -6,7 +6,7 @@ and by its content where it has moved: in class folders a relabelled image has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -82,6 +82,7 @@ class Carried:
     source: str = ""
     shapes: Mapping[int, Shape] = field(default_factory=dict)  # by the rows of the new table
     left: tuple[str, ...] = ()  # paths of the images whose drawings stay behind
+    seq: int = 0  # of the newest that was looked at
 
     def findings(self) -> tuple[Finding, ...]:
         """How many came along and how many did not, as a finding of the new version; none where nothing was drawn."""
@@ -97,12 +98,6 @@ class Carried:
         images = "the image of the other one is" if n_left == 1 else f"the images of the other {n_left:,} are"
         text = f"{n:,} of {counted(n + n_left, 'drawing')} {of_version} {were} carried over; {images} gone or changed "
         return (Finding("warning", CODE, f"{text}({named}).", count=n_left, paths=self.left[:LISTED]),)
-
-
-def drawn_last(connection: Connection, versions: Sequence[str]) -> tuple[str, dict[int, Shape]]:
-    """The first of these data sets that was drawn on, and what counts there; ("", {}) where none was."""
-    drawn = ((version, newest_shapes(connection, version)) for version in versions)
-    return next(((version, shapes) for version, shapes in drawn if shapes), ("", {}))
 
 
 def carried(source: str, old: ImageTable, new: ImageTable, shapes: Mapping[int, Shape]) -> Carried:

@@ -1,14 +1,8 @@
-"""What people drew on images: append-only, the newest of an image counts (docs/decisions/0006).
-
-Drawings made on an older version after the newest was registered are brought to the newest at a press: what was drawn
-last on a content counts, whichever version it was on.
-"""
+"""What people drew on images: append-only, the newest of an image counts (docs/decisions/0006)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,17 +11,21 @@ from sqlalchemy.engine import Connection
 from slim_core.data.images.codec import content_of
 from slim_core.data.outlines import Drawing
 from slim_core.data.table import ImageTable
-from slim_core.errors import DataRefusedError, ImageRefusedError, NotFoundError, ShapeRefusedError, quoted
+from slim_core.errors import (
+    ConflictError,
+    DataRefusedError,
+    ImageRefusedError,
+    NotFoundError,
+    ShapeRefusedError,
+    quoted,
+)
 from slim_core.store import schema
 from slim_core.store.database import Database
-from slim_core.store.datasets import Dataset, Datasets, hold_dataset
+from slim_core.store.datasets import Dataset, Datasets, hold_dataset, versions_of
 from slim_core.store.events import Events
 from slim_core.store.members import require_role
 from slim_core.store.shape_rows import (
-    Carried,
     Shape,
-    carried,
-    insert,
     newest_seq,
     newest_shape,
     newest_shapes,
@@ -83,15 +81,18 @@ class Shapes:
             NotFoundError: there is no such data set, or it has no such row.
             ForbiddenError: the role of ``by`` does not allow it.
             ShapeRefusedError: what was drawn is no shape, the id is none, or there are too many.
+            ConflictError: a newer version of the data set was registered.
         """
         drawing = Drawing.checked(*size, polygons) if polygons else None
-        self._require_row(dataset_id, row)
+        dataset = self._datasets.fetch(dataset_id)
+        _require_row(dataset, row)
         _require_id(id)
         content = self._content(dataset_id, row)
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id, alone=True)  # numbers follow the order in which they are committed
             if member:
                 require_role(connection, by, "annotator")
+            _require_newest(connection, dataset)
             again = _find(connection, id, dataset_id, row)
             if again is not None:
                 return SavedDrawing(again)
@@ -129,11 +130,6 @@ class Shapes:
         drawn = self.drawings(dataset_id)
         return table.with_drawn(drawn) if drawn else table
 
-    def _require_row(self, dataset_id: str, row: int) -> None:
-        n = self._datasets.fetch(dataset_id).n_images
-        if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < n:
-            raise NotFoundError(f"There is no image {quoted(row)} in this data set: its rows are 0..{n - 1}.")
-
     def _content(self, dataset_id: str, row: int) -> str | None:
         """What a new version of the data set knows the image's file by; None where it cannot be read."""
         try:
@@ -168,6 +164,19 @@ class Shapes:
         self._events.note(connection, by, what, dataset_id, {"row": row})
 
 
+def _require_row(dataset: Dataset, row: int) -> None:
+    n = dataset.n_images
+    if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < n:
+        raise NotFoundError(f"There is no image {quoted(row)} in this data set: its rows are 0..{n - 1}.")
+
+
+def _require_newest(connection: Connection, dataset: Dataset) -> None:
+    """Older versions keep their drawings as they are: the newest has taken along what there was."""
+    newest = versions_of(connection, dataset.root, dataset.imported_as)[0]
+    if newest.id != dataset.id:
+        raise ConflictError(f"{dataset.name} {dataset.id} has a newer version: draw on {newest.id}.")
+
+
 def _require_id(id: object) -> None:
     if not isinstance(id, str) or not 1 <= len(id) <= MAX_ID or not id.isprintable():
         raise ShapeRefusedError(f"A drawing has an id of 1 to {MAX_ID} characters, not {quoted(id)}: reload the page.")
@@ -198,95 +207,3 @@ def _find(connection: Connection, id: str, dataset_id: str, row: int) -> Shape |
     if (found["dataset_id"], found["row"]) != (dataset_id, row):
         raise ShapeRefusedError(f"The id {id} was used for another image: reload the page.")
     return shape_of(found)
-
-
-class LaterDrawings:
-    """What of them fits on the newest version, and bringing it there."""
-
-    def __init__(self, database: Database, events: Events, datasets: Datasets) -> None:
-        self._database, self._events, self._datasets = database, events, datasets
-
-    def mark(self, dataset_id: str) -> tuple[int, ...]:
-        """Numbers that change with whatever ``find`` depends on, itself included, and cost no file."""
-        dataset = self._datasets.fetch(dataset_id)
-        with self._database.read() as connection:
-            return tuple(newest_seq(connection, one.id) for one in self._datasets.versions(dataset))
-
-    def find(self, dataset_id: str) -> list[Carried]:
-        """By the version that they were drawn on, those of unchanged images; none where this is not the newest.
-
-        Raises:
-            NotFoundError: there is no such data set.
-        """
-        dataset = self._datasets.fetch(dataset_id)
-        versions = self._datasets.versions(dataset)
-        if versions[0].id != dataset_id or len(versions) == 1:
-            return []
-        with self._database.read() as connection:
-            missed = _missed(connection, versions)
-        return self._fitting(self._datasets.table_of(dataset), missed) if missed else []
-
-    def bring(self, dataset_id: str, by: str = "local") -> int:
-        """Draw them on this version too, as by whom and when they were drawn; returns how many.
-
-        Raises:
-            NotFoundError: there is no such data set.
-        """
-        found, versions = self.find(dataset_id), self._datasets.versions(self._datasets.fetch(dataset_id))
-        with self._database.write() as connection:
-            hold_dataset(connection, dataset_id, alone=True)
-            known = _known(connection, versions)  # somebody else may have brought them meanwhile
-            new = [{row: one for row, one in each.shapes.items() if not known.holds(one)} for each in found]
-            for shapes in new:
-                insert(connection, dataset_id, shapes)
-            n = sum(map(len, new))
-            if n:
-                self._events.note(connection, by, "shape.brought", dataset_id, {"drawings": n})
-        return n
-
-    def _fitting(self, table: ImageTable, missed: Sequence[tuple[Dataset, dict[int, Shape]]]) -> list[Carried]:
-        found: list[Carried] = []
-        taken: set[int] = set()
-        for version, shapes in missed:
-            try:
-                each = carried(version.id, self._datasets.kept_table(version), table, shapes)
-            except (NotFoundError, DataRefusedError):  # nobody knows any more which images they are on
-                continue
-            fitting = {row: shape for row, shape in each.shapes.items() if row not in taken}
-            taken |= set(fitting)
-            if fitting:
-                found.append(Carried(version.id, fitting, each.left))
-        return found
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What was drawn on this version, and when somebody drew on a content last, or took away, on any version."""
-
-    there: frozenset[tuple[str, datetime, str | None]]
-    last: Mapping[str, datetime]
-
-    def holds(self, shape: Shape) -> bool:
-        """Whether a drawing is on this version already, or overtaken."""
-        last = self.last.get(shape.content or "")
-        return (last is not None and last > shape.drawn_at) or (
-            shape.drawn_by,
-            shape.drawn_at,
-            shape.content,
-        ) in self.there
-
-
-def _missed(connection: Connection, versions: Sequence[Dataset]) -> list[tuple[Dataset, dict[int, Shape]]]:
-    """Of each version but the first what counts there, and neither is on the first nor overtaken."""
-    known = _known(connection, versions)
-    found = [(version, newest_shapes(connection, version.id)) for version in versions[1:]]
-    late = [(version, {row: one for row, one in shapes.items() if not known.holds(one)}) for version, shapes in found]
-    return [(version, shapes) for version, shapes in late if shapes]
-
-
-def _known(connection: Connection, versions: Sequence[Dataset]) -> _Known:
-    query = sa.select(_t.c.dataset_id, _t.c.drawn_by, _t.c.drawn_at, _t.c.content)
-    query = query.where(_t.c.dataset_id.in_([one.id for one in versions])).order_by(_t.c.drawn_at)
-    rows = connection.execute(query).all()
-    there = frozenset((row.drawn_by, row.drawn_at, row.content) for row in rows if row.dataset_id == versions[0].id)
-    return _Known(there, {row.content: row.drawn_at for row in rows if row.content is not None})

@@ -194,22 +194,6 @@ def versions(dataset, tmp_path):
     return dataset, store.datasets.register(Imported(changed, report))
 
 
-def test_what_is_drawn_on_an_older_version_later_is_carried_over_at_a_press(show, versions) -> None:
-    older, newer = versions
-    app = show("draw", dataset=newer.id)
-    assert "Carry over" not in [one.label for one in app.button]
-    draw(older, 4)
-    app = show("draw", dataset=newer.id)
-    assert any("1 drawing has since been made on an older version." in one.value for one in app.markdown)
-    pressed = next(one for one in app.button if one.label == "Carry over")
-    for said in (["1 drawing carried over."], []):
-        pressed.click().run()
-        assert not app.exception and not app.error
-        assert [one.value for one in app.toast] == said, "a second click carries nothing over"
-    assert list(session.store().shapes.all(newer.id)) == [4]
-    assert "Carry over" not in [one.label for one in app.button]
-
-
 def test_versions_of_one_name_and_size_are_told_apart_by_the_box(show, versions) -> None:
     """The browser sends the words of what is chosen: with equal words a press chose the other version."""
     for one in versions:
@@ -219,10 +203,12 @@ def test_versions_of_one_name_and_size_are_told_apart_by_the_box(show, versions)
         assert app.selectbox[0].value in (one.id, f"{one.name} (40 images) · {one.id}")
 
 
-def test_the_page_of_an_older_version_leads_to_the_newest(show, versions) -> None:
-    older, _ = versions
-    app = show("draw", dataset=older.id)
-    assert any("This is an older version of the data." in one.value for one in app.markdown)
+def test_an_older_version_is_shown_without_a_canvas(show, versions, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_on = list[str]()
+    monkeypatch.setattr("app.draw.canvas.show_canvas", lambda dataset, _split: drawn_on.append(dataset))
+    for one in versions:
+        show("draw", dataset=one.id)
+    assert set(drawn_on) == {versions[1].id}
 
 
 def test_a_row_that_no_number_can_be_is_none(show, dataset) -> None:

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from PIL import Image
 
 from slim_core.data.importing import import_data
+from slim_core.errors import ConflictError
 from slim_core.store import Dataset, Store, schema
 from slim_core.store.shape_rows import CODE
-from tests.refusals import missing
+from tests.refusals import missing, refusal
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
 
@@ -115,17 +116,6 @@ def test_a_removed_drawing_stays_removed_and_the_same_table_takes_nothing_twice(
     assert n == 1 and list(store.shapes.all(newer.id)) == [1]
 
 
-def test_of_several_versions_the_last_one_that_was_drawn_on_gives_its_drawings(store: Store, folder: Path) -> None:
-    first = registered(store, folder)
-    change(folder, relabelled)
-    second = registered(store, folder)
-    assert not said(second)
-    draw(store, first, 5)  # on the older one, afterwards
-    change(folder, lambda frame: frame.drop(index=7))
-    third = registered(store, folder)
-    assert list(store.shapes.all(third.id)) == [5] and first.id in said(third)[0]
-
-
 def test_another_data_set_of_the_same_images_takes_nothing(store: Store, folder: Path) -> None:
     draw(store, registered(store, folder), 1)
     change(folder, relabelled)
@@ -133,47 +123,41 @@ def test_another_data_set_of_the_same_images_takes_nothing(store: Store, folder:
     assert store.shapes.all(other.id) == {} and not said(other)
 
 
-@pytest.fixture
-def versions(store: Store, folder: Path) -> tuple[Dataset, Dataset]:
-    """Two of one data set, of which the older is drawn on once the newer is there."""
+def test_what_was_removed_on_the_version_before_does_not_come_back_from_an_older_one(
+    store: Store, folder: Path
+) -> None:
+    draw(store, registered(store, folder), 3)
+    change(folder, relabelled)
+    second = registered(store, folder)
+    store.shapes.keep(second.id, 3, [], (28, 28), id="gone")
+    change(folder, lambda frame: frame.drop(index=7))
+    assert store.shapes.all(registered(store, folder).id) == {}
+
+
+def test_an_older_version_keeps_its_drawings_as_they_are(store: Store, folder: Path) -> None:
     older = registered(store, folder)
     draw(store, older, 3)
     change(folder, relabelled)
     newer = registered(store, folder)
-    draw(store, older, 5, 6)
-    return older, newer
+    with refusal(ConflictError, older.id, newer.id):
+        draw(store, older, 5)
+    assert list(store.shapes.all(older.id)) == [3] == list(store.shapes.all(newer.id))
 
 
-def test_what_is_drawn_on_an_older_version_later_is_brought_once(store: Store, versions, folder: Path) -> None:
-    older, newer = versions
-    name = str(store.datasets.table(older.id).frame["path"].iat[6])
-    Image.fromarray(np.full((28, 28, 3), 7, np.uint8)).save(folder / name)  # another picture
-    (found,) = store.later_drawings.find(newer.id)
-    assert (found.source, list(found.shapes)) == (older.id, [5]) and list(store.shapes.all(newer.id)) == [3]
-    before = store.later_drawings.mark(newer.id)
-    assert store.later_drawings.bring(newer.id, by="lea") == 1 and store.later_drawings.mark(newer.id) != before
-    shape = store.shapes.all(newer.id)[5]
-    assert (shape.drawn_by, shape.drawing) == ("ann", store.shapes.all(older.id)[5].drawing)
-    assert store.later_drawings.bring(newer.id) == 0 and store.later_drawings.find(newer.id) == []
-    events = [one for one in store.events.recent(subject=newer.id) if one.what == "shape.brought"]
-    assert [(one.who, one.details) for one in events] == [("lea", {"drawings": 1})]
-
-
-def test_what_was_drawn_or_removed_later_on_the_newest_version_stays(store: Store, versions) -> None:
-    _, newer = versions
-    draw(store, newer, 5)
-    assert store.later_drawings.bring(newer.id) == 1 and sorted(store.shapes.all(newer.id)) == [3, 5, 6]
-    assert store.shapes.all(newer.id)[5].id == f"{newer.id}-5"
-    store.shapes.keep(newer.id, 6, [], (28, 28), id="gone")
-    assert store.later_drawings.find(newer.id) == []
-
-
-def test_what_was_removed_on_a_version_between_is_not_brought_from_before_it(
-    store: Store, versions, folder: Path
+def test_what_is_drawn_while_the_next_version_is_registered_comes_along(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older, newer = versions
-    store.shapes.keep(newer.id, 3, [], (28, 28), id="gone")  # it was carried over from the older one
-    change(folder, lambda frame: frame.drop(index=7))
-    third = registered(store, folder)
-    assert 3 not in [row for each in store.later_drawings.find(third.id) for row in each.shapes]
-    assert store.later_drawings.find(older.id) == [] == store.later_drawings.find(newer.id), "only to the newest"
+    older = registered(store, folder)
+    draw(store, older, 3)
+    change(folder, relabelled)
+    read = store.datasets._drawn_before
+    late = [5]
+
+    def slowly(table):
+        found = read(table)
+        draw(store, older, *late)
+        late.clear()
+        return found
+
+    monkeypatch.setattr(store.datasets, "_drawn_before", slowly)
+    assert sorted(store.shapes.all(registered(store, folder).id)) == [3, 5]
