@@ -93,6 +93,18 @@ def need_columns(frame: pd.DataFrame, columns: Sequence[str], source: str, remed
         )
 
 
+def need_different(columns: Sequence[tuple[str, str]], source: str) -> None:
+    """Refuse a column that is to be two things: of (what for, column)."""
+    roles: dict[str, str] = {}
+    for role, column in columns:
+        if roles.setdefault(column, role) != role:
+            raise FormatRefusedError(
+                "columns",
+                f"The column {column} of {source} is used as {roles[column]} and as {role}: name another for one of "
+                "them.",
+            )
+
+
 def texts(cells: pd.Series) -> pd.Series:
     """(N,) of str, without blanks around them; "" for an empty cell, and also of numbers, as Parquet may hold them."""
     return cells.astype(object).where(cells.notna(), "").astype(str).str.strip()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from slim_core.data.checks.build import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
-from slim_core.data.draft import Draft, as_option, names_option, need_columns, texts
+from slim_core.data.draft import Draft, as_option, names_option, need_columns, need_different, texts
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
     found_in,
@@ -328,13 +328,7 @@ def _require_different(columns: Mapping[str, str], attributes: Sequence[str], so
     """Refuse a column that is to be two things."""
     chosen = [(WORDS[role], columns[role]) for role in WORDS if role in columns]
     chosen += [("attribute", name) for name in attributes if "attribute" not in columns]
-    for role, column in chosen:
-        others = [other for other, name in chosen if name == column and other != role]
-        if others:
-            raise FormatRefusedError(
-                "columns",
-                f"The column {column} of {source} is used as {role} and as {others[0]}: name another for one of them.",
-            )
+    need_different(chosen, source)
 
 
 def _boxes(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame | None:

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.data.checks.splits import SPLIT_WORDS
-from slim_core.data.draft import Draft, Packed, need_columns, texts
+from slim_core.data.draft import Draft, Packed, need_columns, need_different, texts
 from slim_core.data.images.codec import stand_in_refusal
 from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import is_hidden, split_folders
@@ -114,7 +114,8 @@ def _columns(found: Shards, options: Mapping[str, str], path: Path) -> dict[str,
             f"{path.name} has no column for the {absent[0]} among {', '.join(columns)}: "
             f"name it with {absent[0]}=COLUMN.",
         )
-    _require_single(found.shards, chosen)
+    need_different(list(chosen.items()), path.name)
+    _require_single(found.shards, chosen.values())
     for role in ("label", "attribute"):
         if role in chosen and pa.types.is_nested(columns[chosen[role]]):
             raise FormatRefusedError(
@@ -125,16 +126,10 @@ def _columns(found: Shards, options: Mapping[str, str], path: Path) -> dict[str,
     return chosen
 
 
-def _require_single(shards: Iterable[Shard], chosen: Mapping[str, str]) -> None:
-    """Refuse a column that is to be two things, and a file with several columns of a name that is read."""
-    roles = {name: role for role, name in chosen.items()}
-    for role, name in chosen.items():
-        if roles[name] != role:
-            raise FormatRefusedError(
-                "columns", f"The column {name} is used as {role} and as {roles[name]}: name another for one of them."
-            )
+def _require_single(shards: Iterable[Shard], columns: Iterable[str]) -> None:
+    """Refuse a file with several columns of a name that is read."""
     for shard in shards:
-        if twice := [name for name in roles if shard.schema.names.count(name) > 1]:
+        if twice := [name for name in columns if shard.schema.names.count(name) > 1]:
             raise FormatRefusedError(
                 "columns", f"{shard.path.name} has several columns named {twice[0]}: rename all but the one you mean."
             )

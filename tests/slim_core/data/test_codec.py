@@ -1,13 +1,30 @@
+"""Images: decoded safely, seen by one geometry, with their masks and heat maps."""
+
+from __future__ import annotations
+
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from slim_core.data.images import codec
-from slim_core.data.images.codec import encode, image_header, image_size, open_image, orientation_of
+from slim_core.data.images.codec import (
+    ImageTransform,
+    box_mask,
+    encode,
+    image_header,
+    image_size,
+    load_mask,
+    load_picture,
+    load_pixels,
+    open_image,
+    orientation_of,
+)
+from slim_core.data.images.heat import HEAT_COLOURS, LEAST_OPAQUE, coloured, heat_map, minmax, overlay, veil
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 from tests.refusals import refusal
@@ -163,3 +180,118 @@ def test_an_image_may_have_as_many_pixels_as_the_limit_and_no_more(tmp_path, mon
 def test_pixels_are_encoded_as_a_file_of_the_asked_form(format):
     image = Image.open(io.BytesIO(encode(gradient(8, 6), format, 90)))
     assert (image.format, image.size) == (format.upper(), (8, 6))
+
+
+PLAIN = ImageTransform(size=24, resize_ratio=1)
+
+
+def test_a_picture_to_look_at_is_nearly_what_the_network_sees(tmp_path):
+    Image.fromarray(gradient(1200, 900)).save(tmp_path / "large.jpg", quality=95)
+    transform = ImageTransform(size=96)
+    seen, shown = (load(tmp_path / "large.jpg", transform).astype(int) for load in (load_pixels, load_picture))
+    assert shown.shape == (96, 96, 3)
+    assert np.abs(seen - shown).mean() < 4
+
+
+def test_the_transform_resizes_the_shorter_side_and_crops_the_middle():
+    tall = Image.fromarray(gradient(60, 120))
+    fitted = ImageTransform(size=28, resize_ratio=8 / 7).fit(tall, Image.Resampling.BILINEAR)
+    by_hand = tall.resize((32, 64), Image.Resampling.BILINEAR).crop((2, 18, 30, 46))
+    assert np.array_equal(np.asarray(fitted), np.asarray(by_hand))
+
+
+def test_the_transform_leaves_an_image_of_its_size_untouched(tmp_path):
+    pixels = gradient(24, 24)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert np.array_equal(load_pixels(tmp_path / "a.png", PLAIN), pixels)
+
+
+def test_a_transform_comes_back_from_json():
+    assert ImageTransform.from_json(ImageTransform(64, 1.0).to_json()) == ImageTransform(64, 1.0)
+
+
+def test_mistake_3_a_box_is_y_rows_by_x_columns():
+    mask = box_mask((8, 2, 4, 10), width=32, height=24)
+    assert mask.shape == (24, 32)
+    expected = np.zeros((24, 32), bool)
+    expected[2:12, 8:12] = True
+    assert np.array_equal(mask, expected)
+
+
+def test_a_box_with_fractions_covers_every_pixel_it_touches_and_ends_at_the_edge():
+    assert np.flatnonzero(box_mask((1.5, 0, 1, 1), 8, 1)[0]).tolist() == [1, 2]
+    assert box_mask((-5, -5, 100, 100), 8, 6).all()
+    assert not box_mask((-5, -5, 2, 2), 8, 6).any()
+
+
+def test_a_mask_is_carried_through_the_transform_with_its_image(tiny_table):
+    mask = load_mask(tiny_table, 0, PLAIN)  # 32 x 24 cropped to 24 x 24: columns 4..28
+    expected = np.zeros((24, 24), np.float32)
+    expected[4:12, 4:12] = 1
+    assert mask.dtype == np.float32
+    assert np.array_equal(mask, expected)
+
+
+def test_a_box_gives_the_same_mask_as_the_file_it_describes(tiny_table):
+    assert np.array_equal(load_mask(tiny_table, 1, PLAIN), load_mask(tiny_table, 0, PLAIN))
+
+
+def test_an_image_without_mask_or_box_has_none(tiny_table):
+    assert load_mask(tiny_table, 2, PLAIN) is None
+
+
+def test_a_grey_mask_counts_from_one_half_up(tiny_table):
+    grey = np.zeros((24, 32), np.uint8)
+    grey[4:12, 8:16], grey[12:16, 8:16] = 128, 127
+    Image.fromarray(grey).save(tiny_table.root / "mask.png")
+    assert np.array_equal(load_mask(tiny_table, 0, PLAIN), load_mask(tiny_table, 1, PLAIN))
+
+
+def test_a_mask_of_half_the_scale_is_brought_to_its_image(tiny_table):
+    half = np.zeros((12, 16), np.uint8)
+    half[2:6, 4:8] = 255
+    Image.fromarray(half).save(tiny_table.root / "mask.png")
+    assert np.array_equal(load_mask(tiny_table, 0, PLAIN), load_mask(tiny_table, 1, PLAIN))
+
+
+def test_a_missing_mask_is_refused_by_name(tiny_table):
+    gone = replace(tiny_table, frame=tiny_table.frame.assign(mask="gone.png"))
+    with pytest.raises(ImageRefusedError, match=r"gone\.png is missing"):
+        load_mask(gone, 0, PLAIN)
+
+
+def test_minmax_of_a_constant_is_zero_and_not_nan():
+    assert minmax(np.full((3, 3), 7.0)).tolist() == np.zeros((3, 3)).tolist()
+    assert minmax(np.array([2, 4, 3], np.float16)).tolist() == [0, 1, 0.5]
+
+
+def test_a_heat_map_equals_torchs_bilinear_resize_and_spans_0_to_1():
+    import torch
+
+    raw = np.random.default_rng(0).random((7, 7)).astype(np.float32)
+    heat = heat_map(raw, 224)
+    resized = torch.nn.functional.interpolate(torch.tensor(raw)[None, None], size=(224, 224), mode="bilinear")
+    assert (heat.min(), heat.max(), heat.dtype) == (0, 1, np.float32)
+    assert np.abs(heat - minmax(resized[0, 0].numpy())).max() < 1e-5
+
+
+def test_an_overlay_mixes_image_and_colour_by_its_opacity():
+    pixels, heat = gradient(8, 6), np.ones((6, 8))
+    assert np.array_equal(overlay(pixels, heat, 0), pixels)
+    assert np.array_equal(overlay(pixels, heat, 1)[0, 0], np.rint(HEAT_COLOURS[255]))
+    assert overlay(pixels, heat, 0.5).dtype == np.uint8
+
+
+def test_a_picture_stays_visible_where_there_is_little_attention():
+    pixels, heat = np.full((4, 256, 3), 200, np.uint8), np.tile(np.linspace(0, 1, 256), (4, 1))
+    over = veil(heat)
+    assert over.shape == (4, 256, 4) and np.array_equal(over[..., :3], coloured(heat))
+    assert over[0, 0, 3] == round(255 * LEAST_OPAQUE) and over[0, -1, 3] == 255
+    assert (np.diff(over[0, :, 3].astype(int)) >= 0).all()
+    assert overlay(pixels, heat)[0, 0].min() > 170, "hardly darkened where there is none"
+    assert np.abs(overlay(pixels, heat, 0.7)[0, -1] - (0.3 * 200 + 0.7 * HEAT_COLOURS[255])).max() <= 1
+
+
+def test_the_heat_colours_grow_steadily_lighter():
+    luminance = HEAT_COLOURS @ np.array([0.2126, 0.7152, 0.0722])
+    assert (np.diff(luminance) > 0).all()

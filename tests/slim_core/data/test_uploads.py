@@ -99,76 +99,6 @@ def test_links_are_not_taken(tmp_path, image):
     assert [path.name for path in folder.iterdir()] == ["a.jpg"]
 
 
-def test_a_bomb_is_refused_as_it_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacking, "MOST_UPLOAD_MB", 3)
-    content = archive({"a.csv": b"0" * 2_000_000, "b.csv": b"0" * 2_000_000})
-    assert len(content.getvalue()) < 10_000
-    assert "to more than 3 MB: unpack it" in refused(tmp_path, content)
-
-
-def test_json_of_which_little_would_take_all_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacking, "MOST_JSON_MB", 1)
-    content = archive({"a.json": b"[]," * 200_000, "b/B.JSON": b"[]," * 200_000})
-    assert "'sent.zip' holds more than 1 MB" in refused(tmp_path, content)
-    assert unpack_upload(archive({"a.json": b"[]," * 200_000}), "x.zip", tmp_path).is_dir()
-
-
-def test_a_json_that_is_larger_than_its_archive_promises_is_not_read_beyond_that(tmp_path):
-    content = bytearray(archive({"a.json": b"0" * 2_000_000}).getvalue())
-    assert content.count((2_000_000).to_bytes(4, "little")) == 2
-    promised = bytes(content.replace((2_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
-    assert "cannot be unpacked" in refused(tmp_path, io.BytesIO(promised))
-
-
-def test_what_an_archive_promises_is_not_believed(tmp_path, monkeypatch):
-    """Its directory says that a file has 10 bytes; it has two million."""
-    monkeypatch.setattr(unpacking, "MOST_UPLOAD_MB", 1)
-    content = bytearray(archive({"a.csv": b"0" * 2_000_000}).getvalue())
-    size = (2_000_000).to_bytes(4, "little")
-    assert content.count(size) == 2
-    assert "cannot be unpacked" in refused(
-        tmp_path, io.BytesIO(bytes(content.replace(size, (10).to_bytes(4, "little"))))
-    )
-
-
-@pytest.mark.parametrize(
-    ("names", "said"),
-    [
-        (["a/" * depth + "x.png" for depth in (400, 800, 1200)], "1,200 folders inside each"),
-        ([f"{i}/x.png" for i in range(21)], "21 folders, more than 20"),
-    ],
-)
-def test_folders_are_counted_too_and_leave_nothing_behind(tmp_path, monkeypatch, names, said):
-    """144 kB of names made 11,000 folders, 45 MB; those that were too deep could not be removed again."""
-    monkeypatch.setattr(unpacking, "MOST_FOLDERS", 20)
-    assert said in refused(tmp_path, archive(dict.fromkeys(names, b"x")))
-    assert not any(path.is_dir() and path.name == "a" for path in (tmp_path / UPLOADS).rglob("*"))
-
-
-def test_more_files_than_are_allowed_are_refused(tmp_path, image, monkeypatch):
-    monkeypatch.setattr(unpacking, "MOST_FILES", 3)
-    assert "holds 4 files, more than 3" in refused(tmp_path, archive({f"{i}.jpg": image for i in range(4)}))
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"  <!DOCTYPE html><html>404 Not found</html>", "a web page"),
-        (b"\x1f\x8b not a zip", "not a zip file): make a plain"),
-        (b"", "cannot be unpacked"),
-    ],
-)
-def test_what_is_no_archive_is_said_to_be_none(tmp_path, content, said):
-    assert said in refused(tmp_path, io.BytesIO(content))
-
-
-def test_an_archive_cut_short_or_without_images_is_refused(tmp_path, image):
-    whole = archive({"a.jpg": image}).getvalue()
-    broken = whole.replace(image[200:300], bytes(100))
-    assert "cannot be unpacked" in refused(tmp_path, io.BytesIO(broken if broken != whole else whole[:-30]))
-    assert "images or tables" in refused(tmp_path, archive({"notes.txt.md": b"x"}))
-
-
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_damaged_inside_is_not_taken_for_a_full_disk_however_it_was_packed(tmp_path, method):
     content = io.BytesIO()
@@ -219,3 +149,48 @@ def test_an_entry_without_a_name_is_passed_over(tmp_path):
         opened.writestr("b.png", b"b")
         opened.filelist[1].filename = ""  # in the list of the archive, which is read
     assert [path.name for path in unpack_upload(content, "mine.zip", tmp_path).iterdir()] == ["a.png"]
+
+
+BIG, JSON = b"0" * 2_000_000, b"[]," * 200_000
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "entries", "said"),
+    [
+        ("MOST_UPLOAD_MB", 3, {"a.csv": BIG, "b.csv": BIG}, "3 MB"),
+        ("MOST_JSON_MB", 1, {"a.json": JSON, "b/B.JSON": JSON}, "1 MB"),
+        ("MOST_FILES", 3, dict.fromkeys([f"{i}.jpg" for i in range(4)], b"x"), "4 files"),
+        ("MOST_FOLDERS", 20, dict.fromkeys([f"{i}/x.png" for i in range(21)], b"x"), "21 folders"),
+        ("MOST_FOLDERS", 20, dict.fromkeys(["a/" * depth + "x.png" for depth in (400, 1200)], b"x"), "1,200 folders"),
+        ("MOST_FILES", 9, {"notes.txt.md": b"x"}, "images or tables"),
+    ],
+)
+def test_more_than_is_allowed_is_refused_and_leaves_nothing_behind(tmp_path, monkeypatch, limit, most, entries, said):
+    monkeypatch.setattr(unpacking, limit, most)
+    content = archive(entries)
+    assert len(content.getvalue()) < 10_000
+    assert not missing(refused(tmp_path, content), "'sent.zip'", said)
+    assert not any(path.is_dir() and path.name == "a" for path in (tmp_path / UPLOADS).rglob("*"))
+    assert unpack_upload(archive({"a.json": JSON}), "x.zip", tmp_path).is_dir()
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.csv"])
+def test_what_an_archive_promises_is_not_believed(tmp_path, monkeypatch, name):
+    """Its directory says that a file has 10 bytes; it has two million."""
+    monkeypatch.setattr(unpacking, "MOST_UPLOAD_MB", 1)
+    content, size = archive({name: BIG}).getvalue(), len(BIG).to_bytes(4, "little")
+    assert content.count(size) == 2
+    assert "cannot be unpacked" in refused(tmp_path, io.BytesIO(content.replace(size, (10).to_bytes(4, "little"))))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lambda _: b"  <!DOCTYPE html><html>404 Not found</html>", "a web page"),
+        (lambda _: b"\x1f\x8b not a zip", "not a zip file"),
+        (lambda _: b"", "cannot be unpacked"),
+        (lambda image: archive({"a.jpg": image}).getvalue()[:-30], "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_archive_or_a_damaged_one_is_said_to_be_so(tmp_path, image, content, said):
+    assert said in refused(tmp_path, io.BytesIO(content(image)))
