@@ -302,7 +302,7 @@ def _not_balanced(what: str, why: str) -> str:
 
 
 def _views(data: CurationData) -> Views:
-    assert data.views is not None and data.views.contrast is not None, "annotation.curation_data.views_of gives both"
+    assert data.views is not None and data.views.contrast is not None, "annotation.answered_space.views_of gives both"
     return data.views
 
 
