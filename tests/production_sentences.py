@@ -72,10 +72,10 @@ def words(text: str) -> list[str]:
 
 
 def runs_of_four(text: str) -> set[tuple[str, ...]]:
-    """Each four words that follow each other in a text; not over a hole."""
+    """Each four words that follow each other in a text; not over a hole, and not four numbers, such as an address."""
     found = [word.lower() for word in _WORD.findall(text)]
     runs = {tuple(found[i : i + N_WORDS]) for i in range(len(found) - N_WORDS + 1)}
-    return {run for run in runs if HOLE not in run}
+    return {run for run in runs if HOLE not in run and not all(map(str.isdigit, run))}
 
 
 @cache

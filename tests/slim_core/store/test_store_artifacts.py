@@ -34,7 +34,7 @@ def artifacts(tmp_path: Path) -> Artifacts:
 def test_nothing_is_seen_before_it_is_published(artifacts: Artifacts, tmp_path: Path):
     written(artifacts, "r-1", 1, "one")
     assert not artifacts.has("r-1", "out.txt")
-    with pytest.raises(NotFoundError, match="no artifacts of r-1: it has not finished, or they were deleted"):
+    with pytest.raises(NotFoundError, match="no artifacts of r-1: it has not"):
         artifacts.folder("r-1")
     assert artifacts.publish("r-1", 1) == tmp_path / "runs" / "r-1" == artifacts.folder("r-1")
     assert artifacts.has("r-1", "out.txt") and not artifacts.has("r-1", "other.txt")
@@ -163,7 +163,7 @@ def test_the_log_is_that_of_a_later_attempt_where_one_was_published_and_its_run_
 @pytest.mark.parametrize("run_id", ["../x", "", ".", "..", "A", "a/b", "a\\b", "a b", "-a", "a\n", "x" * 65, "a\x00"])
 def test_only_plain_ids_name_a_folder(artifacts: Artifacts, run_id: str, tmp_path: Path):
     for call in (artifacts.folder, artifacts.remove, artifacts.checkpoints, artifacts.log):
-        with pytest.raises(PathRefusedError, match="is not an id"):
+        with pytest.raises(PathRefusedError, match="not an id"):
             call(run_id)
     assert list(tmp_path.iterdir()) == []
 

@@ -63,7 +63,7 @@ def test_a_data_set_is_found_by_its_name_with_the_spaces_of_its_folder(store: St
 
 
 def test_a_refused_import_is_not_registered(store: Store):
-    with pytest.raises(DataRefusedError, match="was refused on import"):
+    with pytest.raises(DataRefusedError, match="refused on import"):
         store.datasets.register(Imported(None, ImportReport("csv", "x", "/x", ())))
     assert store.datasets.all() == []
 
@@ -71,14 +71,14 @@ def test_a_refused_import_is_not_registered(store: Store):
 def test_a_data_set_whose_folder_has_moved_says_where_it_was(store: Store, dataset, tmp_path):
     store.datasets.table(dataset.id)
     (tmp_path / "images").rename(tmp_path / "elsewhere")
-    with pytest.raises(DataRefusedError, match=r"no longer in .*images: move them back, or import"):
+    with pytest.raises(DataRefusedError, match="no longer in .*images: move them back"):
         store.datasets.table(dataset.id)
 
 
 def test_a_kept_table_that_was_changed_is_refused(store: Store, dataset, tmp_path):
     changed = image_table(tmp_path / "images", seed=9)
     changed.save(store.artifacts.dataset_folder(dataset.id))
-    with pytest.raises(DataRefusedError, match="has been changed: import the data set again"):
+    with pytest.raises(DataRefusedError, match="been changed: import"):
         store.datasets.table(dataset.id)
 
 
@@ -105,9 +105,9 @@ def test_a_renamed_data_set_keeps_its_versions_and_the_next_one_takes_the_name(s
 
 def test_the_name_of_another_data_set_is_refused_and_so_is_none(store, dataset, tmp_path):
     other = store.datasets.register(imported(image_table(tmp_path / "other", name="other")))
-    with pytest.raises(ConflictError, match=f"digits is the name of the data set {dataset.id}"):
+    with pytest.raises(ConflictError, match=f"digits .*{dataset.id}"):
         store.notes.rename(other.id, "digits")
-    with pytest.raises(SpecRefusedError, match="is not a name"):
+    with pytest.raises(SpecRefusedError, match="not a name"):
         store.notes.write(other.id, name=" ", text="", tags=[])
     assert store.datasets.fetch(other.id).name == "other"
 
@@ -116,7 +116,7 @@ def test_a_data_set_is_described_piece_by_piece(store, dataset):
     store.notes.describe(dataset.id, text=" from the lab \n", by="lea")
     assert store.notes.describe(dataset.id, tags=["paper"]) == Note("from the lab", ("paper",))
     assert store.notes.fetch(dataset.id) == Note("from the lab", ("paper",))
-    with pytest.raises(NotFoundError, match="no data set, run or campaign d-none"):
+    with pytest.raises(NotFoundError, match="run or campaign d-none"):
         store.notes.describe("d-none", text="x")
 
 
@@ -134,7 +134,7 @@ def test_a_kept_table_that_is_lost_comes_back_by_importing_its_folder_again(stor
     kept = store.settings.home / "datasets" / dataset.id
     if loss == "folder":
         shutil.rmtree(kept)
-        with pytest.raises(NotFoundError, match="digits .*: put datasets/.* or import its folder .*images"):
+        with pytest.raises(NotFoundError, match="digits .*: put datasets/.* or import its"):
             store.datasets.table(dataset.id)
     elif loss == "file":
         (kept / "table.parquet").unlink()

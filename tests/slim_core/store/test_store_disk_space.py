@@ -16,6 +16,8 @@ from tests.small_disk import mounted
 
 GB = 1024 * MB
 
+FULL = "the disk has no room."
+
 
 def reports(monkeypatch: pytest.MonkeyPatch, *, free: int, size: int) -> None:
     """Let every disk report these bytes."""
@@ -61,11 +63,13 @@ def test_a_folder_that_is_gone_is_left_to_whoever_writes_there(tmp_path: Path) -
 def test_a_worker_that_is_blocked_stays_so_through_its_heartbeats_until_it_says_otherwise(store: Store) -> None:
     for name in ("one", "two"):
         beat(store, name)
-    store.workers.block("one", "the disk is full: free some space.")
+    store.workers.block("one", FULL)
     beat(store, "one")
-    assert block_messages(workers_with_blocks(store)) == ["No run starts on one: the disk is full: free some space."]
-    store.workers.block("two", "the disk is full: free some space.")
-    assert block_messages(workers_with_blocks(store)) == ["No run starts: the disk is full: free some space."]
+    (said,) = block_messages(workers_with_blocks(store))
+    assert said.endswith(f" one: {FULL}")
+    store.workers.block("two", FULL)
+    (said,) = block_messages(workers_with_blocks(store))
+    assert said.endswith(f": {FULL}") and "one" not in said
     for name in ("one", "two"):
         store.workers.block(name, None)
     assert block_messages(workers_with_blocks(store)) == []

@@ -44,8 +44,8 @@ def test_a_campaign_is_named_too(store: Store, dataset: Dataset):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"name": "  "}, "is not a name"),
-        ({"tags": ["a\u0000"]}, "is not a tag"),
+        ({"name": "  "}, "not a name"),
+        ({"tags": ["a\u0000"]}, "not a tag"),
         ({"text": "x" * 10_001}, "shorten it to 10,000"),
         ({"tags": [str(n) for n in range(21)]}, "keep 20 at most"),
     ],
@@ -58,5 +58,5 @@ def test_what_cannot_be_kept_is_refused(store: Store, run: Run, given: dict, say
 
 def test_what_is_not_there_cannot_be_named(store: Store, run: Run):
     store.runs.delete(run.id)
-    with pytest.raises(NotFoundError, match="no data set, run or campaign"):
+    with pytest.raises(NotFoundError, match="data set, run"):
         store.notes.write(run.id, name="n", text="", tags=[])

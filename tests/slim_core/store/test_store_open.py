@@ -91,7 +91,7 @@ def test_a_home_inside_a_file_is_refused(tmp_path: Path):
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
     (tmp_path / "slim.db").write_text("these are not the tables you are looking for" * 50)
-    with pytest.raises(StoreUnavailableError, match="is not a database: move the file away"):
+    with pytest.raises(StoreUnavailableError, match="a database: move"):
         Store.open(Settings(home=tmp_path))
 
 
@@ -119,7 +119,7 @@ def test_a_database_locked_by_another_process_says_so(tmp_path: Path, monkeypatc
     other = sqlite3.connect(tmp_path / "slim.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(StoreUnavailableError, match="is locked by another process: try again"):
+        with pytest.raises(StoreUnavailableError, match="process: try again"):
             store.events.add("me", "tried", "this")
         assert store.events.recent() == []  # readers never wait
     finally:
@@ -138,7 +138,7 @@ def test_a_full_disk_says_so_and_changes_nothing(tmp_path: Path):
         connection.execute(f"PRAGMA max_page_count={pages}")
 
     sa.event.listen(store.database.engine, "connect", no_more_pages)
-    with pytest.raises(StoreUnavailableError, match="disk of the database .* is full: free some space"):
+    with pytest.raises(StoreUnavailableError, match="disk of the database .* is full: free"):
         store.events.add("me", "tried", "this", {"much": "x" * 100_000})
     assert store.events.recent() == []
     store.close()
@@ -263,7 +263,7 @@ def test_a_database_that_nobody_holds_gives_its_connections_back(tmp_path):
 @ON_POSTGRES
 def test_a_value_that_the_database_cannot_hold_is_refused_and_not_called_an_outage(settings: Settings):
     store = Store.open(settings)
-    with pytest.raises(SlimError, match="cannot hold what was given .*NUL.*: correct it") as refused:
+    with pytest.raises(SlimError, match="what was given .*NUL.*: correct it") as refused:
         store.runs.find("r-\0")
     assert not isinstance(refused.value, StoreUnavailableError)
     store.close()

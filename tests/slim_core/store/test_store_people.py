@@ -17,7 +17,7 @@ def test_a_role_allows_what_the_lesser_ones_allow(store: Store):
         assert store.members.require("lea@example.org", allowed) == "lead"
     with pytest.raises(ForbiddenError, match="is lead, this needs admin: ask an admin"):
         store.members.require("lea@example.org", "admin")
-    with pytest.raises(ForbiddenError, match="is not a member"):
+    with pytest.raises(ForbiddenError, match="not a member"):
         store.members.require("eve@example.org", "viewer")
     store.members.set_role("lea@example.org", "viewer")
     assert [(member.email, member.role) for member in store.members.all()] == [("lea@example.org", "viewer")]
@@ -31,7 +31,7 @@ def test_somebody_stays_admin(store: Store):
         lambda: store.members.remove("ann@example.org"),
         lambda: store.members.set_role("ann@example.org", "lead"),
     ):
-        with pytest.raises(ConflictError, match="There must be an admin"):
+        with pytest.raises(ConflictError, match="be an admin"):
             change()
     store.members.set_role("ben@example.org", "admin")
     store.members.remove("ann@example.org")
@@ -44,9 +44,9 @@ def test_unknown_roles_and_people_are_refused(store: Store):
     too_long = f"{'a' * 189}@example.org"
     store.members.set_role(too_long[1:], "viewer")
     for text in ("  ", "ann@", "@example.org", too_long, "ann@example.org,ben@example.org", "ann@one.org;ben@one.org"):
-        with pytest.raises(SpecRefusedError, match="is not an e-mail"):
+        with pytest.raises(SpecRefusedError, match="not an e-mail"):
             store.members.set_role(text, "viewer")
-    with pytest.raises(NotFoundError, match="is not a member"):
+    with pytest.raises(NotFoundError, match="not a member"):
         store.members.remove("eve@example.org")
 
 

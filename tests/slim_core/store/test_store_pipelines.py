@@ -76,7 +76,7 @@ def test_a_stopped_step_leaves_it_unfinished_and_a_deleted_run_is_left_out(store
 
 
 def test_what_is_not_there_is_named(store, chain):
-    with pytest.raises(NotFoundError, match="no pipeline 'p-x': see the Overview page"):
+    with pytest.raises(NotFoundError, match="no pipeline 'p-x': see the Overview"):
         store.pipelines.fetch("p-x")
     with pytest.raises(NotFoundError, match="no run r-x: the Jobs page"):
         store.pipelines.create("questions", [chain[0].id, "r-x"])

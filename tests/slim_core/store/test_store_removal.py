@@ -54,13 +54,13 @@ def test_what_was_removed_is_called_so_wherever_it_is_asked_for(store: Store, da
     asked = {
         "data set digits .* was removed on .*: choose another": lambda: store.datasets.fetch(dataset.id),
         "was removed": lambda: store.datasets.table_of(dataset),
-        "campaign look was removed with its data set": lambda: store.campaigns.fetch(campaign.id),
+        "campaign look was removed": lambda: store.campaigns.fetch(campaign.id),
         "campaign look was": lambda: store.answers.save(campaign.id, "ann", [AnswerIn("a-1", item.id, 1)]),
         "campaign look": lambda: store.assignments.assign(campaign.id, "ann", 1, "tab").items,
-        "was removed with its data set digits on": lambda: store.runs.fetch(run.id),
+        "data set digits on": lambda: store.runs.fetch(run.id),
         "was removed on": lambda: store.tags.add(dataset.id, [0], "odd"),
         "no data set": lambda: store.runs.submit(train_spec(dataset, seed=3)),
-        "no data set, run or campaign": lambda: store.notes.rename(dataset.id, "new"),
+        dataset.id: lambda: store.notes.rename(dataset.id, "new"),
     }
     for sentence, ask in asked.items():
         with pytest.raises(NotFoundError, match=sentence):
@@ -155,7 +155,7 @@ def test_a_removal_that_could_not_remove_the_files_says_so_and_the_next_one_does
     with monkeypatch.context() as patch:
         patch.setattr("slim_core.store.artifacts.discard", refuse)
         patch.setattr(module, "discard", refuse)
-        with pytest.raises(StoreUnavailableError, match=f"is removed, but not all .* `slim delete {dataset.id}`"):
+        with pytest.raises(StoreUnavailableError, match=f"removed, but .* `slim delete {dataset.id}`"):
             store.removals.remove(dataset.id)
     assert store.datasets.all() == [] and worked.folder.exists()
     store.removals.remove(dataset.id)
@@ -284,7 +284,7 @@ def test_a_registration_that_is_under_way_is_left_alone_however_long_it_takes(
     assert _of_data_sets(store) == [f"datasets/{one.id}"]
 
 
-@pytest.mark.parametrize("raised", [StoreUnavailableError("The disk of the database is full."), KeyboardInterrupt()])
+@pytest.mark.parametrize("raised", [StoreUnavailableError("disk of the database is full."), KeyboardInterrupt()])
 def test_a_registration_that_the_database_refuses_or_that_is_interrupted_leaves_no_table(
     raised: BaseException, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

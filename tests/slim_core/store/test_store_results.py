@@ -44,16 +44,16 @@ def test_maps_are_given_by_class_and_stay_on_disk(tmp_path):
     assert isinstance(maps.files[LABEL], np.memmap) and isinstance(maps.of_classes, np.memmap)
     assert maps.of(5, LABEL).tolist() == [[4, 5], [6, 7]]
     assert maps.of(5, PREDICTED).tolist() == maps.of(5, "0").tolist() == [[108, 109], [110, 111]]
-    with pytest.raises(NotFoundError, match="no map of image 4"):
+    with pytest.raises(NotFoundError, match="map of image 4"):
         maps.of(4, LABEL)
-    with pytest.raises(NotFoundError, match="no map of the 7 class"):
+    with pytest.raises(NotFoundError, match="map of the 7 class"):
         maps.of(5, "7")
 
 
 def test_a_pass_without_maps_says_so(tmp_path):
     np.save(tmp_path / result_files.ROWS, ROWS)
     assert not AttentionResult(tmp_path).has_maps
-    with pytest.raises(NotFoundError, match="Run r has no attention maps"):
+    with pytest.raises(NotFoundError, match="Run r has no attention"):
         Maps.open("r", tmp_path, LABEL, LABELS)
 
 
@@ -68,7 +68,7 @@ def test_results_are_read_behind_a_url_as_from_this_machine(tmp_path, url):
 
 def test_predictions_that_were_removed_are_named_with_their_run(tmp_path):
     (tmp_path / "eval-1").mkdir()
-    with pytest.raises(NotFoundError, match="predictions of eval-1 are missing .*evaluate its model again"):
+    with pytest.raises(NotFoundError, match="predictions of eval-1 are missing .*evaluate its"):
         EvaluationResult(tmp_path / "eval-1").predictions()
 
 

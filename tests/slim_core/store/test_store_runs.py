@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from slim_core.errors import ConflictError, NotFoundError, RunLostError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store, schema
+from tests.refusals import missing
 from tests.slim_core.store.store_makers import image_table, imported, in_processes, in_threads, statements, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -81,7 +82,7 @@ def test_a_run_that_failed_or_was_canceled_is_not_offered_again(store, dataset, 
     store.attempts.fail(run.id, token, "No.") if ending == "fail" else store.attempts.cancel(run.id, token)
     again, created = store.runs.submit(train_spec(dataset))
     assert created and again.id != run.id
-    with pytest.raises(ConflictError, match="queued, running or done already: use that"):
+    with pytest.raises(ConflictError, match="done already: use"):
         store.attempts.retry(run.id)
 
 
@@ -142,7 +143,7 @@ def test_nobody_without_the_token_changes_a_run(store, run):
         lambda t: store.attempts.cancel(run.id, t),
         lambda t: store.attempts.requeue(run.id, t),
     ):
-        with pytest.raises(RunLostError, match="no longer belongs to this attempt"):
+        with pytest.raises(RunLostError, match="longer belongs to"):
             call("another token")
     assert store.runs.fetch(run.id).status == "running"
     store.attempts.finish(run.id, token, {})
@@ -166,11 +167,11 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
         store.attempts.claim(run.id, "w", "cpu")
         assert store.attempts.lose_expired() == []
         [lost] = expire(store, run.id)
-        assert lost.status == "queued" and "resumes from its last checkpoint" in lost.message
+        assert lost.status == "queued" and "its last checkpoint" in lost.message
     store.attempts.claim(run.id, "w", "cpu")
     [lost] = expire(store, run.id)
     assert lost.status == "failed" and "vanished 3 times" in lost.message and lost.attempt == 3
-    assert lost.message.endswith("see the log, use a smaller batch, then retry.")
+    assert "smaller batch" in lost.message
     assert store.runs.fetch(child.id).status == "failed"
     assert "Its parent" in store.runs.fetch(child.id).message
     assert store.attempts.retry(run.id).losses == 0, "it may be lost twice again"
@@ -178,9 +179,10 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
 
 def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run):
     token = store.attempts.claim(run.id, "host:1", "cpu")
-    lost = store.attempts.lose(run.id, token, "was killed by SIGKILL (signal 9)")
+    why = "was killed by SIGKILL (signal 9)"
+    lost = store.attempts.lose(run.id, token, why)
     assert lost.status == "queued" and lost.losses == 1
-    assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it resumes from its last checkpoint."
+    assert not missing(lost.message, "host:1", why)
     with pytest.raises(RunLostError):
         store.attempts.lose(run.id, token, "was killed twice")
     store.attempts.claim(run.id, "host:1", "cpu")
@@ -203,10 +205,10 @@ def test_the_next_attempt_does_not_begin_with_the_pace_of_the_last(store, run, a
 def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
     for _ in range(3):
         token = store.attempts.claim(run.id, "w", "cpu")
-        why, remedy = "reported no progress for 9 s and was ended", "raise SLIM_LEASE_S."
+        why, remedy = "said nothing for 9 s", "raise SLIM_LEASE_S."
         lost = store.attempts.lose(run.id, token, why, remedy)
     assert lost.status == "failed" and "vanished 3 times" in lost.message
-    assert lost.message.endswith("the last time it reported no progress for 9 s and was ended: raise SLIM_LEASE_S.")
+    assert lost.message.endswith(f" {why}: {remedy}")
 
 
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
@@ -268,7 +270,7 @@ def test_a_stopped_run_is_retried_from_where_it_was(store, run):
     assert (again.status, again.losses, again.progress) == ("queued", 0, {})
     assert (store.artifacts.checkpoints(run.id) / "epoch.json").exists()
     store.attempts.claim(run.id, "w", "cpu")
-    with pytest.raises(ConflictError, match="is running: only a failed or stopped run"):
+    with pytest.raises(ConflictError, match="is running: only a failed"):
         store.attempts.retry(run.id)
 
 
@@ -291,7 +293,7 @@ def test_runs_that_wait_for_a_failed_one_fail_with_it_and_are_retried_with_it(st
     token = store.attempts.claim(run.id, "w", "cpu")
     store.attempts.fail(run.id, token, "The batch does not fit.")
     assert [store.runs.fetch(each.id).status for each in (run, child, space)] == ["failed"] * 3
-    with pytest.raises(SpecRefusedError, match="is failed: retry it, or choose another"):
+    with pytest.raises(SpecRefusedError, match="is failed: retry it, or"):
         store.runs.submit(GradcamSpec(dataset=dataset.id, model=run.id))
     store.attempts.retry(run.id)
     assert [store.runs.fetch(each.id).status for each in (run, child, space)] == ["queued"] * 3
@@ -303,7 +305,7 @@ def test_a_spec_that_names_what_is_not_there_is_refused(store, dataset, run, tmp
     with pytest.raises(NotFoundError, match="model run r-none does not exist"):
         store.runs.submit(GradcamSpec(dataset=dataset.id, model="r-none"))
     other = store.datasets.register(imported(image_table(tmp_path / "other", seed=2)))
-    with pytest.raises(SpecRefusedError, match="was made on another data set"):
+    with pytest.raises(SpecRefusedError, match="was made on"):
         store.runs.submit(GradcamSpec(dataset=other.id, model=run.id))
     assert len(store.runs.all()) == 1
     with pytest.raises(NotFoundError, match="no run r-none"):
@@ -355,7 +357,7 @@ def test_deleting_removes_the_artifacts_of_a_run_and_nothing_else(store, dataset
 
 def test_a_running_run_is_not_deleted(store, run):
     token = store.attempts.claim(run.id, "w", "cpu")
-    with pytest.raises(ConflictError, match="is running: stop it first"):
+    with pytest.raises(ConflictError, match="running: stop it"):
         store.runs.delete(run.id, cascade=True)
     store.attempts.cancel(run.id, token)
     assert store.runs.delete(run.id) == [run.id]

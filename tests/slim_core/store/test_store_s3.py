@@ -67,7 +67,7 @@ def test_a_bucket_that_is_missing_is_refused_and_not_made(gate: Gate, tmp_path: 
     written(here, "r-1", 1)
     refusals = (lambda: here.require_place(), lambda: here.publish("r-1", 1), lambda: here.folder("r-1"))
     for refused in refusals:
-        with pytest.raises(StoreUnavailableError, match="there is no bucket slim-test.*SLIM_ARTIFACTS_URL") as it:
+        with pytest.raises(StoreUnavailableError, match="is no bucket slim-test.*SLIM_ARTIFACTS_URL") as it:
             refused()
         assert not isinstance(it.value, RemoteAwayError), "waiting would not help"
     assert buckets() == [BUCKET]
@@ -78,7 +78,7 @@ def test_keys_that_the_server_does_not_know_are_refused(tmp_path: Path, monkeypa
         here = Artifacts(tmp_path / "here", URL)
         written(here, "r-1", 1)
         for refused in (lambda: here.require_place(), lambda: here.publish("r-1", 1), lambda: here.folder("r-1")):
-            with pytest.raises(StoreUnavailableError, match="correct SLIM_ARTIFACTS_URL, or its keys") as it:
+            with pytest.raises(StoreUnavailableError, match="correct SLIM_ARTIFACTS_URL, or") as it:
                 refused()
             assert not isinstance(it.value, RemoteAwayError), "waiting would not help"
 
@@ -88,5 +88,5 @@ def test_without_any_keys_the_sentence_says_so(gate: Gate, tmp_path: Path, monke
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(StoreUnavailableError, match="these keys do not open it.*correct SLIM_ARTIFACTS_URL"):
+    with pytest.raises(StoreUnavailableError, match="not open it.*correct SLIM_ARTIFACTS_URL"):
         Artifacts(tmp_path / "here", URL).require_place()

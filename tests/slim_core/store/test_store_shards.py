@@ -137,10 +137,10 @@ def test_stopping_the_run_stops_its_shards_and_a_retry_goes_on_with_those_that_a
     stopped = many.attempts.request_stop(whole.id, "ann")
 
     assert stopped.status == "canceled"
-    assert stopped.message == "Stopped by ann: the shards that are done are kept for a retry."
+    assert stopped.message.startswith("Stopped by ann: ")
     assert states(many, whole) == ["done", "stopping", "canceled"]
     assert many.runs.fetch(whole.id).progress["shards_running"] == 1, "one has not stopped yet"
-    with pytest.raises(ConflictError, match="still stopping: retry in a few seconds"):
+    with pytest.raises(ConflictError, match="still stopping: retry"):
         many.attempts.retry(whole.id)
     many.attempts.cancel(second.id, token)
     assert many.runs.fetch(whole.id).message == stopped.message
@@ -205,10 +205,10 @@ def test_a_run_that_is_moved_to_the_front_takes_its_shards_and_those_of_what_it_
 
 def test_deleting_the_run_deletes_its_shards(many, model, whole, finish):
     first, *_ = many.runs.shards(whole.id)
-    with pytest.raises(ConflictError, match=f"is a shard of {whole.id}: delete that one"):
+    with pytest.raises(ConflictError, match=f"shard of {whole.id}"):
         many.runs.delete(first.id)
     token = many.attempts.claim(first.id, "w", "cpu")
-    with pytest.raises(ConflictError, match=f"{whole.id} is running: stop it first"):
+    with pytest.raises(ConflictError, match=f"{whole.id} is running"):
         many.runs.delete(whole.id)
     many.attempts.requeue(first.id, token)
     finish(many.runs.fetch(first.id))

@@ -31,20 +31,20 @@ def test_blanks_round_a_tag_do_not_make_another_one(store: Store, dataset: Datas
 
 @pytest.mark.parametrize("tag", ["", "  ", "x" * 81, "bell\a"])
 def test_what_is_no_tag_is_refused(store: Store, dataset: Dataset, tag: str):
-    with pytest.raises(SpecRefusedError, match="is not a tag: give one of 1 to 80 characters"):
+    with pytest.raises(SpecRefusedError, match="of 1 to 80 characters"):
         store.tags.add(dataset.id, [1], tag)
     assert store.tags.counts(dataset.id) == {}
 
 
 @pytest.mark.parametrize("row", [-1, 50])
 def test_a_row_outside_the_data_set_is_refused_and_nothing_is_kept(store: Store, dataset: Dataset, row: int):
-    with pytest.raises(SpecRefusedError, match=f"has no row {row}: its rows are 0..49"):
+    with pytest.raises(SpecRefusedError, match=f"no row {row}: .* 0..49"):
         store.tags.add(dataset.id, [1, row], "blurred")
     assert store.tags.counts(dataset.id) == {}
 
 
 def test_a_data_set_that_is_not_there_takes_no_tags(store: Store):
-    with pytest.raises(NotFoundError, match="There is no data set d-none"):
+    with pytest.raises(NotFoundError, match="no data set d-none"):
         store.tags.add("d-none", [1], "blurred")
 
 
