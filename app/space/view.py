@@ -120,9 +120,8 @@ def _watch(campaign: str, seq: int) -> None:
 
 
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
-DRAWING = ("points", "webgl_points", "canvas_points", "density", "look")
-OF_PLOT = ("panel", "pointer", *DRAWING, "geometry", "legend", "card", "tools", "element")
-SHARED = ("image_address", "random_id", "elsewhere")
+OF_PLOT = ("panel", "pointer", "points", "geometry", "controls", "card")
+SHARED = ("image_address", "random_id", "keyboard")
 MODULES = (*(f"space/{name}" for name in OF_PLOT), *(f"ui/{name}" for name in SHARED))  # what plot.js imports
 PRELOADED = "".join(f'<link rel="modulepreload" href="{below(f"/assets/{name}.js")}">' for name in MODULES)
 HTML = f"""{PRELOADED}

@@ -311,7 +311,7 @@ def test_density_shows_the_most_frequent_colour_and_what_is_selected(modules: Pa
     """Three cells: two points of blue and one of red, one of red, none."""
     cells = modules.evaluate(
         """async () => {
-          const { binned } = await import(new URL('/assets/space/density.js', location.href));
+          const { binned } = await import(new URL('/assets/space/points.js', location.href));
           const points = { x: Float32Array.of(0.5, 0.5, 0.5, 1.5), y: Float32Array.of(0.5, 0.5, 0.5, 0.5),
             codes: Uint8Array.of(0, 1, 0, 1), palette: Uint8Array.of(0, 0, 255, 255, 255, 0, 0, 255), blend: false };
           const view = { x: [0, 3], y: [0, 1] };

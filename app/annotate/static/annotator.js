@@ -7,24 +7,20 @@
 //   5. outbox.js       sends what waits by connection.js, and again until the server has it; then it lets the answer go
 //                      and says so: `saved`
 //
-// Each module knows those it calls and none that calls it: queue, history -> outbox -> connection -> session; views are
-// given what they draw.
+// Each module knows those it calls and none that calls it: queue, history -> outbox -> connection; views are given
+// what they draw.
 
 import { ANSWERS, RIGHT, UNSURE } from "./answer_values.js";
-import { Connection } from "./connection.js";
-import { GridPage } from "./grid_page.js";
+import { Connection, Session } from "./connection.js";
+import { GridPage, Marks } from "./grid_page.js";
 import { History } from "./history.js";
 import { actionOf, onSwipe } from "./keys.js";
-import { Marks } from "./marks.js";
 import * as messages from "./messages.js";
 import * as nameForm from "./name_form.js";
 import { Outbox } from "./outbox.js";
-import { Parts } from "./parts.js";
-import * as preferences from "./preferences.js";
 import { Queue } from "./queue.js";
-import { Screen } from "./screen.js";
-import { Session } from "./session.js";
-import { MOST_OPAQUE, showsAttention, VIEWS, viewOf } from "./views.js";
+import { Parts, Screen } from "./screen.js";
+import { loadPreferences, MOST_OPAQUE, savePreferences, showsAttention, viewOf, VIEWS } from "./views.js";
 
 const HEARTBEAT_MS = 500;
 const SHOWN_MS = 300; // from the first image to what else the page has to draw
@@ -70,7 +66,7 @@ class Annotator {
     this.identity = identity(data);
     this.abort = new AbortController();
     this.signal = this.abort.signal;
-    this.preferences = preferences.load();
+    this.preferences = loadPreferences();
     this.parts = new Parts(this.root);
     this.dialog = this.parts.find("keys");
     this.session = new Session(data.campaign, data.who);
@@ -192,7 +188,7 @@ class Annotator {
   prefer(change) {
     const { grid } = this.preferences;
     Object.assign(this.preferences, change);
-    preferences.save(this.preferences);
+    savePreferences(this.preferences);
     if (grid !== this.preferences.grid || change.size) this.page.items = [];
     if (grid !== this.preferences.grid) this.screen.single.clear();
     this.draw();

@@ -1,5 +1,7 @@
 // The four requests a page makes, one at a time, so that what the server says of the next images always includes the
-// answers before it; and whether it can be reached, and when to try again where it cannot.
+// answers before it; whether it can be reached, and when to try again where it cannot; and the session they are made under.
+
+import { randomId } from "../ui/random_id.js";
 
 const RETRY_MS = [500, 1000, 2000, 5000];
 const REFUSED_MS = 5000; // the server has refused: it is asked again, but not all the time
@@ -112,5 +114,39 @@ export class Connection {
     else if (this.barred) this.closed = ""; // it is no longer only closed: nothing is sent if it reopens
     this.problem = !error.status ? "No connection"
       : expired && this.failures < RETRY_MS.length ? "Renewing the page's token" : error.message;
+  }
+}
+
+// The session of this page, under whose id its images are leased. The next page of the tab takes over what this one held.
+const STORED = "slim-tab:"; // only while no page of the tab is open: a duplicated tab must not share a session
+const MAX_PREVIOUS = 10;
+
+export class Session {
+  constructor(campaign, who) {
+    this.key = `${STORED}${campaign}:${who}`;
+    this.open();
+  }
+
+  open() {
+    this.id = randomId();
+    this.left = false;
+    this.previous = this.takePrevious(); // sessions of the pages before this one, until the server has handed over
+  }
+
+  takePrevious() {
+    try {
+      const previous = JSON.parse(sessionStorage.getItem(this.key)) ?? [];
+      sessionStorage.removeItem(this.key);
+      return previous;
+    } catch {
+      return [];
+    }
+  }
+
+  close() {
+    this.left = true;
+    try {
+      sessionStorage.setItem(this.key, JSON.stringify([...this.previous, this.id].slice(-MAX_PREVIOUS)));
+    } catch { /* the leases then run out by themselves */ }
   }
 }

@@ -1,7 +1,8 @@
 // A page of the grid: its images, the values given, and the image the cursor is on. None has a value before somebody gives
-// one, or the answers so far suggest one: what nobody has looked at is not right.
+// one, or the answers so far suggest one: what nobody has looked at is not right. And the marks that a reload finds again.
 
 import { UNSURE } from "./answer_values.js";
+import { entriesOf, put, remove } from "./storage.js";
 
 export class GridPage {
   // `marks` (Marks): what is given and not confirmed, which the next page finds again; a suggestion is no mark.
@@ -108,5 +109,26 @@ export class GridPage {
   restore(entries) {
     for (const { item, value } of entries) if (value !== null) this.give(item, value);
     this.items = [];
+  }
+}
+
+// Marks of the grid that are not confirmed: kept in localStorage by campaign and annotator, so that a reload loses none.
+// One entry a mark, so that two tabs never overwrite each other.
+export class Marks {
+  constructor(campaign, who) {
+    this.prefix = `slim-mark:${campaign}:${who}:`;
+  }
+
+  // Item id -> value.
+  load() {
+    return new Map(entriesOf(this.prefix).map(([key, text]) => [Number(key.slice(this.prefix.length)), Number(text)]));
+  }
+
+  set(id, value) {
+    put(this.prefix + id, String(value)); // without room the mark is still in this page
+  }
+
+  delete(id) {
+    remove(this.prefix + id);
   }
 }

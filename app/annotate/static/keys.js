@@ -1,7 +1,6 @@
 // Keys, and the swipe that stands for two of them.
 
-import { isElsewhere } from "../ui/elsewhere.js";
-import { keyName } from "../ui/key_name.js";
+import { isElsewhere, keyName } from "../ui/keyboard.js";
 import { ANSWERS } from "./answer_values.js";
 
 const KEYS = {

@@ -1,5 +1,5 @@
-// How an image and its attention are shown. They lie on each other: the overlay is a heat map that is the clearer the weaker
-// the attention is, at an opacity of its own, so changing that loads nothing.
+// How an image and its attention are shown, which this browser remembers. They lie on each other: the overlay is a heat map
+// that is the clearer the weaker the attention is, at an opacity of its own, so changing that loads nothing.
 
 export const VIEWS = ["overlay", "image", "heat map", "contour"];
 
@@ -20,4 +20,22 @@ export function heatOpacity(preferences) {
   const view = viewOf(preferences);
   if (view === "overlay") return Math.min(MOST_OPAQUE, preferences.opacity);
   return view === "heat map" ? 1 : 0;
+}
+
+// How the annotator wants to see the images; this browser remembers it.
+const STORED = "slim-annotator-look";
+const DEFAULTS = { view: 0, opacity: 0.5, beside: false, grid: false, size: 20, guess: false };
+
+export function loadPreferences() {
+  try {
+    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(STORED)), view: DEFAULTS.view };
+  } catch {
+    return { ...DEFAULTS };
+  }
+}
+
+export function savePreferences(preferences) {
+  try {
+    localStorage.setItem(STORED, JSON.stringify(preferences));
+  } catch { /* it is only convenient */ }
 }

@@ -1,7 +1,6 @@
 // Keys of the page, and the keys that are left to what has the focus.
 
-import { isElsewhere } from "../ui/elsewhere.js";
-import { keyName } from "../ui/key_name.js";
+import { isElsewhere, keyName } from "../ui/keyboard.js";
 
 const KEYS = {
   r: "rectangle", p: "polygon", s: "select", delete: "remove", backspace: "remove", escape: "cancel", enter: "enter",

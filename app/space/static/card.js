@@ -1,7 +1,7 @@
 // The card beside the pointer: the image of a point and what is known of it. Its size never changes.
 
 import { imageAddress } from "../ui/image_address.js";
-import { element } from "./element.js";
+import { element } from "./controls.js";
 
 const KEPT = 500; // cards in memory
 const WAIT = 40; // ms the pointer rests before a card is asked for

@@ -1,6 +1,6 @@
 // One space: its points, the part of them in view, and which point lies at a place.
 
-import { element } from "./element.js";
+import { element } from "./controls.js";
 import { fit, NearestPoint } from "./geometry.js";
 import { PointLayer } from "./points.js";
 

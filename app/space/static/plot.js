@@ -1,14 +1,13 @@
 // Attention spaces side by side with one selection, which goes up as a bitset: 17 kB for 100,000 points.
 
-import { isElsewhere } from "../ui/elsewhere.js";
+import { isElsewhere } from "../ui/keyboard.js";
 import { randomId } from "../ui/random_id.js";
 import { HoverCard } from "./card.js";
+import { Legend, paletteOf, toolbar } from "./controls.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
-import { Legend, paletteOf } from "./legend.js";
-import { onAnotherRatio } from "./look.js";
 import { many, Panel } from "./panel.js";
 import { howOf, Pointer } from "./pointer.js";
-import { toolbar } from "./tools.js";
+import { onAnotherRatio } from "./points.js";
 
 async function fetchFloats(url) {
   const missing = (why) => new Error(`The points could not be loaded (${why}): reload the page.`);

@@ -15,7 +15,7 @@ from tests.browser.annotator import PATIENCE_MS, UNPAINTED
 SETUP = (
     f"const PATIENCE_MS = {PATIENCE_MS};"
     + """
-const names = ["session", "connection", "outbox", "queue", "grid_page", "marks", "keys"];
+const names = ["connection", "outbox", "queue", "grid_page", "keys"];
 const modules = await Promise.all(names.map((name) => import(`/annotate/${name}.js`)));
 const { Session, Connection, Outbox, Queue, GridPage, Marks, actionOf } = Object.assign({}, ...modules);
 const urls = { next: "/api/next", answers: "/api/answers", given: "/api/given", release: "/api/release" };

@@ -1,6 +1,51 @@
-// What the colours mean, and how many images have each: every entry is a button that selects them.
+// What stands around the spaces: the buttons above them and the legend below, and the elements they are made of.
 
-import { element } from "./element.js";
+export function element(tag, className, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// The buttons above the spaces: real buttons, so that they are reached by keyboard.
+const TOOLS = {
+  lasso: ["Lasso: draw around points", "M3 7c0-3 3-4.5 6-4.5s5 1.5 5 4-2.5 4-6 4-5-1-5-3.5zM5 10c-1 1-.5 2.5.5 2.5s1.5 1 0 2"],
+  select: ["Box: drag over points", "M2.5 2.5h11v11h-11z"],
+  pan: ["Pan: drag the view, zoom with the wheel", "M8 1.5v13M1.5 8h13M8 1.5l-2 2M8 1.5l2 2M8 14.5l-2-2M8 14.5l2-2M1.5 8l2-2M1.5 8l2 2M14.5 8l-2-2M14.5 8l-2 2"],
+};
+const VIEWS = {
+  in: ["Zoom in (Ctrl and wheel)", "M8 3v10M3 8h10", (panel) => panel.zoom(0.7)],
+  out: ["Zoom out (Ctrl and wheel)", "M3 8h10", (panel) => panel.zoom(1 / 0.7)],
+  home: ["Show all points", "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5", (panel) => panel.show(panel.home)],
+};
+
+// `use(tool)`: a tool was chosen; `move(change)`: change(panel) is wanted of every panel.
+export function toolbar(host, tool, { use, move }) {
+  const tools = Object.entries(TOOLS).map(([name, [label, path]]) => {
+    const button = icon(label, path);
+    button.dataset.tool = name;
+    button.addEventListener("click", () => { use(name); mark(name); });
+    return button;
+  });
+  const mark = (used) => tools.forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === used));
+  const views = Object.values(VIEWS).map(([label, path, change]) => {
+    const button = icon(label, path);
+    button.addEventListener("click", () => move(change));
+    return button;
+  });
+  mark(tool);
+  host.replaceChildren(...tools, ...views);
+}
+
+function icon(label, path) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "slim-space-tool";
+  button.title = label;
+  button.setAttribute("aria-label", label);
+  button.innerHTML = `<svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg>`;
+  return button;
+}
 
 // (levels x 4) bytes RGBA of "#rrggbb" texts. Black is the page's own ink, which shows on a dark page too.
 export function paletteOf(colours, ink) {
