@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from slim_core import removed
 from slim_core.errors import SpecRefusedError, instead_of, quoted
 
 # What is said of a list, a text or a mapping, and of an element of one, by pydantic's name of its error.
@@ -79,15 +80,15 @@ class PublicConfig(Config):
             raise SpecRefusedError(_sentence(cls, error)) from error
 
 
-def one_of(names: Iterable[str], given: str, removed: Mapping[str, str] | None = None) -> str:
+def one_of(names: Iterable[str], given: str, gone: Mapping[str, str] | None = None) -> str:
     """The name that was given, if it is one of a registry's.
 
     Raises:
-        ValueError: it is none of them; of one that was ``removed``, what serves instead (slim_core.removed).
+        ValueError: it is none of them; of one that is ``gone``, what serves instead (slim_core.removed).
     """
     known = list(names)
-    if removed and given in removed:
-        raise ValueError(f"it is gone. {removed[given]}")
+    if gone and given in gone:
+        raise ValueError(f"it is gone. {gone[given]}")
     if given not in known:
         raise ValueError(f"choose one of {', '.join(known)}")
     return given
@@ -181,12 +182,20 @@ def _parameter(name: str, about: FieldInfo) -> Parameter:
 
 def what_to_give(config: type[BaseModel], refused: ErrorDetails) -> str:
     """What a field takes in place of a value that was refused; where it has a check of its own, what that says."""
+    if gone := _gone(refused):
+        return gone
     if refused["type"] != "value_error" and refused["loc"]:
         field = parameters(config).get(str(refused["loc"][0]))
         by_error = _BY_ERROR.get(refused["type"], "").format(**refused.get("ctx", {}))
         if said := (field and _legal(field)) or by_error:
             return said
     return refused["msg"].removeprefix("Value error, ").rstrip(".")
+
+
+def _gone(refused: ErrorDetails) -> str | None:
+    """What serves in place of a value that earlier versions took."""
+    served = removed.VALUES.get((".".join(map(str, refused["loc"])), str(refused["input"])))
+    return served and f"it is gone. {served.rstrip('.')}"
 
 
 def _sentence(config: type[BaseModel], error: ValidationError) -> str:
@@ -201,7 +210,8 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"There is no setting {quoted(name)}: {instead_of(name, known)}."
     if first["type"] == "missing":
         return f"The setting {name!r} is missing: give it."
-    return f"{known[name].display.called or name} is {quoted(first['input'])}: {_legal(known[name]) or reason}."
+    reason = _gone(first) or _legal(known[name]) or reason
+    return f"{known[name].display.called or name} is {quoted(first['input'])}: {reason}."
 
 
 def _legal(parameter: Parameter) -> str:

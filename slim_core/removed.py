@@ -1,7 +1,7 @@
 """What earlier versions had, and what serves instead: the one table of old names, kept for one release.
 
-A name is refused with its sentence wherever it can still be given: a command, an option, a method, a refit, a form of
-export, a setting.
+A name is refused with its sentence wherever it can still be given: a command, an option or its value, a method, a
+refit, a form of export, a setting.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ METHODS: Mapping[str, str] = {
     "group-dro-environments": "Take group-dro.",
 }
 OBJECTIVES: Mapping[str, str] = {"answered-attention": _ANSWERS}
+VALUES: Mapping[tuple[str, str], str] = {  # (field, value) of a step
+    ("selection", "wrong_attention"): "Take worst_class, or worst_group where the groups of validation are known.",
+    ("strategy", "subg"): METHODS["subg"],
+}
 TRAINING: Mapping[str, str] = {  # fields of a training
     "accumulation": "Take a smaller batch_size, with a learning rate that is smaller by as much.",
     "augment": "Take augmentation=none.",

@@ -30,7 +30,13 @@ class Commands(TyperGroup):
         """The command that was named; one that was removed is refused with what serves instead."""
         if args and args[0] not in self.commands and (served := removed.COMMANDS.get(args[0])):
             raise SpecRefusedError(f"slim {args[0]} was removed. {served}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        known = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
+        for flag in (word.partition("=")[0] for word in rest if word.startswith("--")):
+            served = removed.TRAINING.get(flag.removeprefix("--").removeprefix("no-").replace("-", "_"))
+            if served and flag not in known:
+                raise SpecRefusedError(f"The option {flag} was removed. {served}")
+        return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:  # of click, or of the copy of it in newer typer
         """Run the command that was named."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from slim_core import removed
 from slim_core.curation.cells import (
     Cell,
     Choice,
@@ -260,7 +261,8 @@ def check_options(strategy: str, options: Mapping[str, Any]) -> CurateOptions:
         SpecRefusedError: an unknown strategy or option, or a value that makes no sense.
     """
     if strategy not in STRATEGIES:
-        raise SpecRefusedError(f"The strategy is {strategy!r}: choose one of {', '.join(STRATEGIES)}.")
+        served = removed.VALUES.get(("strategy", strategy), f"Choose one of {', '.join(STRATEGIES)}.")
+        raise SpecRefusedError(f"There is no strategy {strategy!r}. {served}")
     known = CurateOptions.model_fields
     unknown = sorted(set(options) - set(known))
     if unknown:

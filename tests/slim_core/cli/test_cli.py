@@ -28,6 +28,7 @@ from slim_core.settings import settings
 from slim_core.store import AnswerIn, CampaignSettings, Store
 from tests.hub import hub
 from tests.placed_quickly import placed_quickly
+from tests.refusals import missing
 from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
@@ -94,6 +95,18 @@ def test_a_command_that_was_removed_says_what_serves_instead(command, capsys):
     assert slim(command, "x", "--y") == 2
     assert removed.COMMANDS[command].split()[0] in capsys.readouterr().err
     assert command not in COMMANDS
+
+
+@pytest.mark.parametrize(("words", "served"), [
+    (["train", "--accumulation", "2"], removed.TRAINING["accumulation"]),
+    (["train", "--no-deterministic"], removed.TRAINING["deterministic"]),
+    (["submit", "--spec", '{"kind": "train", "dataset": "d", "selection": "wrong_attention"}'], "worst_class"),
+    (["curate", "--strategy", "subg"], "oracle"),
+])  # fmt: skip
+def test_an_option_or_a_value_that_was_removed_says_what_serves_instead(words, served, capsys):
+    assert slim(*words) == 2
+    said = capsys.readouterr().err
+    assert not missing(said, served) and "choose" not in said and "Usage" not in said
 
 
 def test_every_command_is_in_the_list():
