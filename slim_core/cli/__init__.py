@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE, ctrl_c_is_interrupt
+from slim_core.cli.kit.interrupt import NOTHING_WAS_DONE, WHATEVER_WAS_DONE, ctrl_c_is_interrupt
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             from slim_core.cli.wiring import run
         except KeyboardInterrupt:
-            _end("Interrupted before anything was done: the same command can be given again.")
+            _end(NOTHING_WAS_DONE)
         try:
             run(arguments)
         except KeyboardInterrupt:  # while typer puts the commands together, or as the refusal of one is printed

@@ -38,7 +38,7 @@ def runs(
         str | None, typer.Argument(metavar="RUN", help="Of one run: its status, its message and the end of its log.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="train, gradcam, preview, features, space, candidates, curate, evaluate.")
+        str | None, typer.Option(help="train, gradcam, preview, space, candidates, curate, evaluate.")
     ] = None,
     limit: Annotated[int, typer.Option(help="How many runs, newest first; of one, the lines of its log.")] = 30,
 ) -> None:

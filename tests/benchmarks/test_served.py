@@ -48,7 +48,7 @@ def test_a_run_is_stuck_unless_it_is_done_or_says_why_it_failed() -> None:
     def run(status: str, message: str | None = None) -> SimpleNamespace:
         return SimpleNamespace(id="r", kind="train", status=status, message=message)
 
-    ended = [run("done"), run("failed", "The disk is full: free some space and retry.")]
+    ended = [run("done"), run("failed", "The disk was full: retry.")]
     hanging = [run("queued"), run("running"), run("canceled"), run("failed"), run("failed", "KeyError")]
     assert stuck(ended) == [] and len(stuck([*ended, *hanging])) == len(hanging)
     assert not is_sentence("Traceback (most recent call last): so.")

@@ -23,6 +23,7 @@ from benchmarks.processes import command_of
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs import execute
 from slim_core.runs.execute import SLEPT_S
+from tests.refusals import missing
 from tests.workers.drills import TICK_S, HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
@@ -214,7 +215,7 @@ def test_ending_in_order_hands_a_running_run_back_with_its_checkpoint(bench: Ben
     bench.services.stop()
     handed = bench.fetch(run)
     assert handed.status == "queued" and handed.losses == 0
-    assert handed.message == "Its worker shut down; it resumes from its last checkpoint."
+    assert "worker shut down" in handed.message
     assert not psutil.wait_procs(family, timeout=10)[1]  # one that has ended is there until its parent asks for it
 
     bench.services.start()
@@ -274,13 +275,10 @@ def test_a_server_elsewhere_that_is_gone_is_named_without_its_password(tmp_path:
     with pytest.raises(QueueUnavailableError) as refused:
         Queue(served, bench.store).submit(run)
 
-    assert str(refused.value) == (
-        "Redis at 127.0.0.1:1/0 does not answer: start it, or correct SLIM_REDIS_URL. "
-        f"Run {run.id} is saved and starts by itself once the queue is back."
-    )
-    assert Queue(served, bench.store).silence() == (
-        "Redis at 127.0.0.1:1/0 does not answer: start it, or correct SLIM_REDIS_URL. The runs below are kept."
-    )
+    silence = str(Queue(served, bench.store).silence())
+    assert not missing(str(refused.value), "127.0.0.1:1/0", "SLIM_REDIS_URL", run.id)
+    assert not missing(silence, "127.0.0.1:1/0", "SLIM_REDIS_URL")
+    assert "secret" not in f"{refused.value}{silence}"
     assert bench.fetch(run).status == "queued"
     bench.store.close()
 

@@ -20,10 +20,11 @@ from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import Settings
+from tests.refusals import missing, refusal
 from workers import demo
 
 ROOT = Path(__file__).resolve().parents[2]
-ENDING = "Ending the dashboard and its workers."
+ENDING = "Ending the dashboard"
 PARTS = ("streamlit run", "workers --embedded", "workers.worker", "-server unixsocket:")
 OF_FEW_IMAGES = """if True:
     import sys
@@ -51,14 +52,14 @@ def test_a_busy_port_is_one_sentence_and_nothing_is_started(port, tmp_path):
         other.listen()
         ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert f"Port {port} is busy: end what uses it, or choose another, make demo PORT={port + 1}." in ended.stderr
+    assert not missing(ended.stderr, port, f"make demo PORT={port + 1}")
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize("number", [0, -1, 65536])
 def test_a_number_that_is_no_port_is_refused(number):
-    with pytest.raises(SpecRefusedError, match=f"{number} is not a port"):
+    with refusal(SpecRefusedError, number, "PORT="):
         demo.check_port(number)
 
 

@@ -22,5 +22,5 @@ def test_a_hung_step_is_ended_and_its_run_goes_on_and_one_that_is_merely_slow_is
         assert done.attempt == 2 and done.losses == 1 and done.metrics == {"counted": 3, "began_at": 1}
         until(lambda: not process.is_running(), "the hung process to be gone")
         lost = next(event for event in bench.store.events.recent(50, subject=hung.id) if event.what == "run.lost")
-        assert lost.details["why"] == "reported no progress for 2 s and was ended"
+        assert "no progress for 2 s" in lost.details["why"]
         assert bench.await_status(slow, "done").attempt == 1

@@ -33,7 +33,7 @@ def test_help_shows_how_to_call_it(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
 
-    assert ended.value.code == 0 and "python -m workers --cpu 2" in capsys.readouterr().out
+    assert ended.value.code == 0 and "-m workers --cpu 2" in capsys.readouterr().out
 
 
 def test_a_redis_that_does_not_start_leaves_nothing_in_the_temporary_folder(tmp_path: Path):

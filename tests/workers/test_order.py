@@ -10,6 +10,7 @@ from slim_core.cli import main
 from slim_core.settings import settings
 from slim_core.store import Run, schema
 from slim_core.version import code_version
+from tests.refusals import missing
 from tests.workers.worker_bench import Bench, until
 from workers.queue import Submitter
 
@@ -89,7 +90,7 @@ def test_a_worker_refuses_the_spec_of_newer_code_in_a_sentence_and_does_the_rest
     bench.queue.stop(busy.id)
 
     refused = bench.await_status(newer, "failed")
-    assert refused.message.startswith("The spec is of version 99, this code reads up to version 1")
+    assert not missing(refused.message, "version 99", "version 1:")
     assert "restart what runs" in refused.message
     assert bench.await_status(usual, "done").code_version == code_version()
 

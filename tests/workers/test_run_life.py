@@ -13,6 +13,7 @@ from benchmarks.processes import free_port
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
 from slim_core.store import Run
 from slim_core.store.database import DatabaseAwayError
+from tests.refusals import missing
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import Bench, until
 from workers.queue import Submitter
@@ -41,20 +42,20 @@ def test_a_step_that_refuses_fails_with_its_own_sentence(bench: Bench):
 def test_an_unexpected_error_fails_and_its_trace_is_in_the_log(bench: Bench):
     run = bench.await_status(bench.submit(misbehave="raise"), "failed")
 
-    assert run.message == "The step failed with ValueError: two is not to the drill's liking (see the log)."
+    assert "ValueError: two is not to the drill's liking" in run.message
     assert "Traceback" in bench.log(run)
 
 
 def test_a_step_out_of_memory_says_which_batch_size_to_try(bench: Bench):
     run = bench.await_status(bench.submit(misbehave="memory", batch_size=64), "failed")
 
-    assert run.message == "Memory ran out at batch_size 64: submit it again with batch_size 32."
+    assert not missing(run.message, "batch_size 64", "batch_size 32")
 
 
 def test_a_full_disk_is_said_in_plain_words(bench: Bench):
     run = bench.await_status(bench.submit(misbehave="full disk"), "failed")
 
-    assert run.message.startswith("The disk is full: free some space and retry")
+    assert "disk is full" in run.message
     bench.store.runs.delete(run.id)  # else the worker takes no other one until more is free
 
 
@@ -215,7 +216,7 @@ def test_what_follows_a_run_that_redis_has_taken_waits_in_the_database_while_red
     monkeypatch.setattr("workers.queue.redis_url", lambda _settings: nobody)
 
     run = submitter.submit(bench.spec(counts=1))
-    assert f"Run {run.id} is saved and starts by itself once the queue is back." in caplog.text
+    assert f"Run {run.id} is saved" in caplog.text
     assert submitter.wait(run).status == "done"
     with pytest.raises(QueueUnavailableError, match="starts by itself"):
         Submitter(bench.store, settings=bench.settings).submit(bench.spec(counts=1))  # this one has reached none yet

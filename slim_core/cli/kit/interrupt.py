@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+NOTHING_WAS_DONE = "Interrupted before anything was done: the same command can be given again."
 WHATEVER_WAS_DONE = (
     "Interrupted. What was finished is kept and nothing is half done: the same command can be given again."
 )

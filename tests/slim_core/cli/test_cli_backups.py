@@ -31,7 +31,7 @@ def test_a_backup_is_put_into_a_new_home(
     assert slim(tmp_path / "old", monkeypatch, "backup", file) == 0
     assert "0 runs, 0 campaigns, 0 answers" in capsys.readouterr().out
     assert slim(tmp_path / "another", monkeypatch, "backup", file) == 2
-    assert "is there already: name another file" in " ".join(capsys.readouterr().err.split())
+    assert "there already: name" in " ".join(capsys.readouterr().err.split())
     assert slim(tmp_path / "old", monkeypatch, "backup", file, "--overwrite") == 0
     assert slim(tmp_path / "new", monkeypatch, "restore", file) == 0
     monkeypatch.setenv("SLIM_HOME", str(tmp_path / "new"))
@@ -41,14 +41,14 @@ def test_a_backup_is_put_into_a_new_home(
     settings.cache_clear()
     capsys.readouterr()
     assert slim(tmp_path / "new", monkeypatch, "restore", file) == 2
-    assert "name an empty one" in " ".join(capsys.readouterr().err.split())
+    assert "name an empty" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
     ("artifacts", "sentence"),
     [
-        ("{}/shared", "Not in the backup, to be put back into {}/shared: runs/"),
-        ("memory://bucket/slim", "Not in the backup, to be put back into memory://bucket (SLIM_ARTIFACTS_URL): runs/"),
+        ("{}/shared", "into {}/shared: runs/"),
+        ("memory://bucket/slim", "into memory://bucket (SLIM_ARTIFACTS_URL): runs/"),
     ],
 )
 def test_it_is_said_where_the_files_that_are_missing_belong(
@@ -73,9 +73,7 @@ def test_a_backup_that_cannot_be_written_or_read_is_one_sentence(
     assert slim(tmp_path / "home", monkeypatch, "backup", tmp_path / "missing" / "backup.zip") == 2
     assert slim(tmp_path / "home", monkeypatch, "restore", tmp_path / "nothing.zip") == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert (
-        "cannot be written: name a file in a folder" in said and "There is no file" in said and "Traceback" not in said
-    )
+    assert "cannot be written" in said and "is no file" in said and "Traceback" not in said
 
 
 @pytest.mark.parametrize("command", ["runs", "restore"])

@@ -118,8 +118,8 @@ def test_a_data_set_that_is_named_goes_before_the_newest_one(
     capsys.readouterr()
     for refused, said in (
         (("gradcam", "--data", "birds"), "birds"),
-        (("evaluate", "--data", looped.dataset.id, "--model", evaluated), "name the run or a data set, not both"),
-        (("compare", evaluated, "--data", looped.dataset.id), "name the run or a data set, not both"),
+        (("evaluate", "--data", looped.dataset.id, "--model", evaluated), "not both"),
+        (("compare", evaluated, "--data", looped.dataset.id), "not both"),
     ):
         assert slim(*refused) == 2
         assert said in " ".join(capsys.readouterr().err.split())

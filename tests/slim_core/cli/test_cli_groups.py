@@ -94,7 +94,7 @@ def test_groups_that_are_only_the_classes_are_not_said_to_be_estimated(capsys: p
     assert "slim space --split val, then for each" in out
     alone.metrics = classification_metrics(labels[1:], said[1:], Grouping(labels[1:], ("0", "1"), estimated=True))
     show_way_to_environments(alone)
-    assert not capsys.readouterr().out, "nine images are too few for a space"
+    assert not capsys.readouterr().out, "nine images have no space"
     clusters = Grouping(labels, ("0, environment 0", "1, environment 0"), estimated=True)
     alone.metrics = classification_metrics(labels, said, clusters)
     show_groups(alone.metrics)

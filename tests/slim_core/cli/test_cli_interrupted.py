@@ -14,12 +14,12 @@ from typing import NoReturn
 import pytest
 
 from slim_core.cli.kit.console import ReportedInterrupt
-from slim_core.cli.kit.interrupt import interrupt
+from slim_core.cli.kit.interrupt import NOTHING_WAS_DONE, WHATEVER_WAS_DONE, interrupt
 from slim_core.store import Store
 from tests.slim_core.cli.commands import said, slim
 
-BEFORE = "Interrupted before anything was done: the same command can be given again."
-ANY = "Interrupted. What was finished is kept and nothing is half done: the same command can be given again."
+BEFORE = NOTHING_WAS_DONE
+ANY = WHATEVER_WAS_DONE
 
 
 def press(*_: object, **__: object) -> NoReturn:

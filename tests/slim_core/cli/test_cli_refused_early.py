@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from slim_core.cli import main
 from slim_core.models.build import build
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.settings import Settings, settings
+from slim_core.settings import NO_DIRECTORY, Settings, settings
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Store
 from tests.slim_core.cli.commands import slim
@@ -86,7 +86,7 @@ def test_in_a_deleted_working_directory_a_command_says_so(
     with pytest.raises(SystemExit) as ended:
         main(command)
     assert ended.value.code == 2
-    assert said(capsys) == "The working directory does not exist any more: change to another folder."
+    assert said(capsys) == NO_DIRECTORY
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
     with pytest.raises(SystemExit) as ended:
         main(["curate", "--space", space, "--strategy", strategy, "--size", "20"])
     assert ended.value.code == 2
-    assert f"The strategy {strategy} balances true groups, but this data set has no attribute: name" in said(capsys)
+    assert f"strategy {strategy} balances" in said(capsys)
     assert store.runs.all(kind="curate") == []
     store.close()
 
@@ -321,7 +321,7 @@ def test_a_strategy_of_groups_is_refused_at_submit_on_data_without_attributes(
     [
         ({"objective": "group-dro"}, "uses group labels"),
         ({"sampling": "group-balanced"}, "uses group labels"),
-        ({"mode": "last-layer", "model": "resnet18", "refit": "dfr"}, "The refit dfr uses group labels"),
+        ({"mode": "last-layer", "model": "resnet18", "refit": "dfr"}, "refit dfr uses group"),
     ],
 )
 def test_a_training_by_groups_is_refused_at_submit_on_data_without_attributes(
@@ -333,7 +333,7 @@ def test_a_training_by_groups_is_refused_at_submit_on_data_without_attributes(
     store = Store.open(Settings(home=tmp_path / "home"))
     at = Workbench(store, InProcess(store, device="cpu"))
     dataset = api.data_set(plain_folder, at=at)
-    with pytest.raises(SpecRefusedError, match=f"{sentence}, but {dataset.name} has no attribute: name its attribute"):
+    with pytest.raises(SpecRefusedError, match=f"{sentence}.*{dataset.name} has no"):
         at.submitter.submit(TrainSpec(**{"dataset": dataset.id, "model": "small-resnet", **settings_}))
     assert store.runs.all() == []
     store.close()

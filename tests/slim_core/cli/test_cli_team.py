@@ -71,7 +71,7 @@ def test_an_import_that_does_not_fit_says_so_and_can_take_the_rest(store: Store,
 
 def test_members_are_listed_set_and_removed(store: Store, capsys):
     assert slim("members") == 0
-    assert said(capsys) == "No members yet: slim members set EMAIL ROLE adds one."
+    assert "members set EMAIL" in said(capsys)
     assert slim("members", "set", "Ann@example.org", "admin") == 0
     assert slim("members", "set", "ben@example.org", "annotator") == 0
     said(capsys)
