@@ -31,7 +31,7 @@ class Commands(TyperGroup):
         if args and args[0] not in self.commands and (served := removed.COMMANDS.get(args[0])):
             raise SpecRefusedError(f"slim {args[0]} was removed. {served}")
         name, command, rest = super().resolve_command(ctx, args)
-        known = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
+        known = {flag for each in getattr(command, "params", ()) for flag in (*each.opts, *each.secondary_opts)}
         for flag in (word.partition("=")[0] for word in rest if word.startswith("--")):
             served = removed.TRAINING.get(flag.removeprefix("--").removeprefix("no-").replace("-", "_"))
             if served and flag not in known:
