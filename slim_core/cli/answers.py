@@ -16,7 +16,6 @@ from slim_core.cli.kit.console import (
     console,
     escaped,
     say,
-    tell,
     visible,
     warn,
     writable,
@@ -75,10 +74,7 @@ def candidates(
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The campaign's name is {quoted(name)}: give one, or leave --name out.")
     at = _bench()
-    known = {one.id for one in at.store.campaigns.all()}
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
-    if campaign.id in known:
-        tell("This campaign was opened by the same command before; nobody has answered it yet.")
     data, asked = at.store.datasets.table(campaign.dataset_id), sum(campaign.budgets.values())
     rows = [[data.label_names[int(label)], f"{n:,}"] for label, n in campaign.budgets.items()]
     table(f"{campaign.name}: {asked:,} of {campaign.n_split:,} images", ["class", "images"], rows)

@@ -19,7 +19,7 @@ def test_a_run_that_is_queued_again_wakes_a_worker_unless_its_own_shuts_down(
 ) -> None:
     run, child = SimpleNamespace(id="r-1", status=status), SimpleNamespace(id="r-child", status="queued")
     store = SimpleNamespace(
-        queue=SimpleNamespace(claim_best=lambda *_: ("r-1", "token")),
+        attempts=SimpleNamespace(claim_best=lambda *_: ("r-1", "token")),
         runs=SimpleNamespace(children=lambda _id: [child], waiting_for=lambda _id: []),
     )
     monkeypatch.setattr(tasks, "perform", lambda *_args, **_options: run)

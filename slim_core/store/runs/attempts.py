@@ -120,7 +120,7 @@ class Attempts:
         """
         with self._database.write() as connection:
             lease_until = self._database.now(connection) + self._lease
-            self._change(connection, run_id, token, lease_until=lease_until)
+            _change(connection, run_id, token, lease_until=lease_until)
             status = connection.execute(sa.select(_t.c.status).where(_t.c.id == run_id)).scalar_one()
         return bool(status == "stopping")
 
@@ -132,7 +132,7 @@ class Attempts:
         """
         with self._database.write() as connection:
             now = self._database.now(connection)
-            self._change(connection, run_id, token, progress=json_safe(progress), progress_at=now)
+            _change(connection, run_id, token, progress=json_safe(progress), progress_at=now)
 
     def stop_requested(self, run_id: str) -> bool:
         """True where someone asked the run to stop, or where it is no longer running at all."""
@@ -166,7 +166,7 @@ class Attempts:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            run = self._owned(connection, run_id, token)
+            run = _owned(connection, run_id, token)
             self._end(connection, run, "done", None, metrics=json_safe(metrics), peak_memory_mb=peak_memory_mb)
             merged = shards_of(connection, run_id)
         self._artifacts.tidy(run_id)
@@ -184,7 +184,7 @@ class Attempts:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            run = self._owned(connection, run_id, token)
+            run = _owned(connection, run_id, token)
             progress = run.progress | ({"error": error} if error else {})
             self._end(connection, run, "failed", message, peak_memory_mb=peak_memory_mb, progress=progress)
 
@@ -195,7 +195,7 @@ class Attempts:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            self._end(connection, self._owned(connection, run_id, token), "canceled", "Stopped as asked.")
+            self._end(connection, _owned(connection, run_id, token), "canceled", "Stopped as asked.")
 
     def requeue(self, run_id: str, token: str) -> None:
         """Queue a run again because its worker shuts down; does not count as a loss.
@@ -204,7 +204,7 @@ class Attempts:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            run = self._owned(connection, run_id, token)
+            run = _owned(connection, run_id, token)
             if run.status == "stopping":
                 self._end(connection, run, "canceled", "Stopped as asked.")
             else:
@@ -231,7 +231,7 @@ class Attempts:
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry in a few seconds.")
                 dependants = [lock_run(connection, one) for one in retried_with(connection, run_id)]
                 self._requeue_anew(connection, [run, *dependants, *shards])
-                self._refuse_before_parent(connection, run_id)
+                _refuse_before_parent(connection, run_id)
                 self._events.note(connection, by, "run.retried", run_id)
                 return lock_run(connection, run_id)
         except IntegrityError as error:
@@ -246,13 +246,6 @@ class Attempts:
         """Ids of the runs that ``retry`` queues again with this one, which ended only because it did; no shards."""
         with self._database.read() as connection:
             return [one for one, whole in retried_with(connection, run_id).items() if whole is None]
-
-    def _refuse_before_parent(self, connection: Connection, run_id: str) -> None:
-        query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
-        query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(UNFINISHED))
-        parent = connection.execute(query).first()
-        if parent is not None:
-            raise ConflictError(f"Its parent {parent.id} {HOW[parent.status]}: retry that one first.")
 
     def overdue(self) -> list[str]:
         """Ids of the runs whose worker stopped renewing its lease: it was killed, or is suspended.
@@ -290,7 +283,7 @@ class Attempts:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            self._lose(connection, self._owned(connection, run_id, token), why, remedy, counts=counts)
+            self._lose(connection, _owned(connection, run_id, token), why, remedy, counts=counts)
             return lock_run(connection, run_id)
 
     def _lose(
@@ -343,14 +336,24 @@ class Attempts:
         if whole is not None and whole.status == "queued":
             self._end(connection, whole, status, message)
 
-    def _change(self, connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
-        mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(WORKING))
-        if not connection.execute(mine.values(**values)).rowcount:
-            raise RunLostError(f"Run {run_id} no longer belongs to this attempt: its result is dropped.")
 
-    def _owned(self, connection: Connection, run_id: str, token: str) -> Run:
-        self._change(connection, run_id, token, token=token)  # locks the row where the token is ours
-        return lock_run(connection, run_id)
+def _refuse_before_parent(connection: Connection, run_id: str) -> None:
+    query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
+    query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(UNFINISHED))
+    parent = connection.execute(query).first()
+    if parent is not None:
+        raise ConflictError(f"Its parent {parent.id} {HOW[parent.status]}: retry that one first.")
+
+
+def _change(connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
+    mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(WORKING))
+    if not connection.execute(mine.values(**values)).rowcount:
+        raise RunLostError(f"Run {run_id} no longer belongs to this attempt: its result is dropped.")
+
+
+def _owned(connection: Connection, run_id: str, token: str) -> Run:
+    _change(connection, run_id, token, token=token)  # locks the row where the token is ours
+    return lock_run(connection, run_id)
 
 
 def _refuse_early(connection: Connection, run_id: str) -> None:

@@ -70,13 +70,13 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
 def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_own(show, monkeypatch) -> None:
     monkeypatch.setattr(Queue, "silence", lambda _queue: None)
     monkeypatch.setattr("workers.queue._LITTLE_SPACE", 0)
-    monkeypatch.setitem(local._workers_due, settings().home.resolve(), time.monotonic() + 60)
+    monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() + 60)
     run = submitted()
     try:
         told, waits = said(show("jobs")), progress.text(run)
         assert "The workers of this dashboard are starting." in told and "No workers online" not in told
         assert waits == "waiting for a worker"
-        monkeypatch.setitem(local._workers_due, settings().home.resolve(), time.monotonic() - 1)
+        monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() - 1)
         assert "No workers online" in said(show("jobs")) and progress.text(run) == "waiting: no workers online"
     finally:
         session.store().attempts.request_stop(run.id)

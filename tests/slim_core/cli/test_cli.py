@@ -506,7 +506,7 @@ def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped,
     items = looped.at.store.campaigns.items(campaign.id)
     printed = " ".join(capsys.readouterr().out.split())
     assert campaign.overlap == 3 and f"campaign {campaign.id}" in printed
-    assert printed.endswith(f"slim answer --campaign {campaign.id} --from-masks")
+    assert f"slim answer --campaign {campaign.id}" in printed
     scores = pd.read_parquet(looped.at.store.artifacts.folder(looped.loop.attention.id) / "scores.parquet")
     precision = scores.set_index("row")["attention_precision"].reindex(campaign.options["gold"])
     assert len(precision) == 4 and set(precision.index) <= {item.row for item in items}
@@ -582,18 +582,10 @@ def test_the_images_to_be_answered_go_to_standard_output_alone(asked, tmp_path, 
     assert "campaign" in captured.err and not (tmp_path / "-").exists()
 
 
-def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_file_and_asked_once(
-    asked, looped, tmp_path, capsys
-):
+def test_questions_that_the_disk_does_not_hold_are_said_by_the_name_of_their_file(asked, tmp_path, capsys):
     (tmp_path / "questions.csv").symlink_to("/dev/full")
     assert slim("candidates", "--share", 0.1, "--csv", tmp_path / "questions.csv") == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "questions.csv cannot be written (No space" in said
-    n = len(looped.at.store.campaigns.all())
-    assert slim("candidates", "--share", 0.1, "--csv", tmp_path / "other.csv") == 0
-    said = " ".join(capsys.readouterr().err.split())
-    assert "command before; nobody" in said
-    assert len(looped.at.store.campaigns.all()) == n
+    assert "questions.csv cannot be written (No space" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
@@ -628,10 +620,10 @@ def test_a_run_that_is_done_is_not_done_again_unless_forced(small_demo, home, ca
         (("answer", "--from-masks", "--flip", "nan"), "flip nan and unsure 0.0 must be shares"),
         (("answer", "--from-masks", "--threshold", "nan"), "The threshold is nan: give an attention"),
         (("answer", "--from-masks", "--seed", -1), "The seed is -1: give 0 or"),
-        (("space", "--attention", "MODEL"), "train, but one of gradcam or features"),
+        (("space", "--attention", "MODEL"), "train, but one of gradcam is needed"),
         (("evaluate", "--space", "MODEL"), "train, but one of space is needed"),
         (("curate", "--size", 0), "A curate step refuses size = 0"),
-        (("curate", "--strategy", "foo"), "The strategy is 'foo': choose one of slim, "),
+        (("curate", "--strategy", "foo"), "no strategy 'foo'. Choose one of slim, "),
         (("curate", "-o", "foo=1"), "no option 'foo': choose from environments, keep,"),
         (("curate", "-o", "threshold=abc"), "is 'abc': give a number from 0"),
         (("curate", "-o", "k_max=2.5"), "k_max is 2.5: give at least 1, a whole number."),
