@@ -248,8 +248,7 @@ def choose_candidates(
 ) -> Campaign:
     """Open a campaign about a share of the space's images; without one, about what ``candidates.budgets_of`` proposes.
 
-    Called again it returns the same campaign, as long as nobody has answered it. ``overlap``: how many people answer
-    each; ``gold``: images whose right answer is known.
+    ``overlap``: how many people answer each; ``gold``: images whose right answer is known.
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
