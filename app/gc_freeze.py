@@ -21,7 +21,7 @@ def warm_up() -> None:
 
     import app
     import workers.queue  # noqa: F401
-    from slim_core.evaluation.charts.groups import group_intervals
+    from slim_core.evaluation.charts.results import group_intervals
 
     for part in pkgutil.walk_packages(app.__path__, f"{app.__name__}."):
         if not part.name.endswith(SCRIPTS):

@@ -17,7 +17,7 @@ from app.ui.glossary import explain
 from app.ui.messages import verbatim
 from app.ui.pictures import KINDS, Markup, ModelMaps, Tile, View, bold, called, joined, large_views, quiet, verdict
 from slim_core.data.groups import in_order
-from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.predictions import paired
 from slim_core.formatting import counted, percent, shortened
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, DEFINITIONS

@@ -24,8 +24,7 @@ from app.ui.glossary import explain
 from app.ui.groups import ESTIMATED
 from app.ui.messages import errors_shown, verbatim
 from slim_core.evaluation import comparison
-from slim_core.evaluation.charts import models as charts
-from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.charts.layout import LETTERS, without_legend
 from slim_core.evaluation.charts.space import spaces_scatter
 from slim_core.evaluation.comparison import (
@@ -122,7 +121,7 @@ def _groups(chosen: SelectedRuns) -> None:
         with_images = frame[frame["n"] > 0]
         called = with_images["group"] + " · " + with_images["run"]
         groups.images_menu(dict(zip(with_images["key"], called, strict=True)))
-    figure = group_intervals(frame, chosen.name, chosen.rows["label"].tolist())
+    figure = charts.group_intervals(frame, chosen.name, chosen.rows["label"].tolist())
     groups.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
     groups.images_panel(chosen.compared, part="group")
     st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))

@@ -23,9 +23,9 @@ from app.ui.tables import halves
 from slim_core.curation import LABELS_USED, CurateOptions, Subset
 from slim_core.curation.cells import alone_in_environment
 from slim_core.data.groups import GROUPS_IN_TRAINING, NO_GROUP, Grouping, unique_names
-from slim_core.evaluation.charts import groups
-from slim_core.evaluation.charts.groups import MOST, empty_note
+from slim_core.evaluation.charts import results
 from slim_core.evaluation.charts.layout import CHOSEN, REPEATED, WHOLE, base_layout
+from slim_core.evaluation.charts.results import MOST, empty_note
 from slim_core.formatting import counted, percent
 from slim_core.parameters import Parameter, parameters
 from slim_core.runs.trainings import usual_curation_of
@@ -124,7 +124,7 @@ def show_scores(data: SpaceData, subset: Subset) -> None:
         st.caption("No image of this campaign is answered yet: every score is unknown.")
         return
     alt = "Histogram of the propagated scores by class"
-    chart.show(groups.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
+    chart.show(results.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
 
 
 def _line(subset: Subset) -> tuple[float | None, str]:

@@ -26,7 +26,7 @@ from slim_core.data.checks.files import causes_for
 from slim_core.data.images.codec import ImageTransform, load_picture
 from slim_core.data.importing import ToImport
 from slim_core.errors import ImageRefusedError, SlimError
-from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts import results as charts
 from slim_core.formatting import shortened, to_csv
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from app.ui.glossary import explain
 from app.ui.messages import errors_shown, verbatim
 from app.ui.reruns import fragment
 from slim_core.evaluation import diagnosis
-from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
+from slim_core.evaluation.charts.results import group_frame, group_intervals, lowest
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.formatting import percent, points
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of

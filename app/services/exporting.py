@@ -14,7 +14,7 @@ from typing import IO
 
 from app import session
 from slim_core.errors import ConflictError, SpecRefusedError
-from slim_core.export.form import RECORD, Form, Source
+from slim_core.export.forms import RECORD, Form, Source
 from slim_core.export.writing import export
 from slim_core.settings import settings
 from slim_core.store.database import make_folder

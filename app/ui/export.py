@@ -13,7 +13,7 @@ import streamlit as st
 from app import access, session
 from app.routes.exports import export_url
 from app.services.exporting import command
-from slim_core.export.form import Form
+from slim_core.export.forms import Form
 from slim_core.export.writing import forms_of
 from slim_core.runs.details import in_any_shell
 from slim_core.settings import settings

@@ -23,8 +23,8 @@ from app.ui.pictures import Tile, View, quiet, under, verdict
 from app.ui.reruns import number_of
 from app.ui.tables import halves
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.charts import groups as charts
-from slim_core.evaluation.charts.groups import ATTENTION, group_frame
+from slim_core.evaluation.charts import results as charts
+from slim_core.evaluation.charts.results import ATTENTION, group_frame
 from slim_core.evaluation.predictions import MIN_N, mostly, worst_slices, wrong_first
 from slim_core.formatting import interval, percent
 from slim_core.metrics import (
@@ -46,7 +46,7 @@ from slim_core.metrics import (
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared
-    from slim_core.evaluation.ancestry import Ancestry
+    from slim_core.evaluation.comparison import Ancestry
     from slim_core.store import Run
 
 ESTIMATED = "These groups are estimated, class x environment, not given by an attribute."

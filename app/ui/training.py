@@ -18,8 +18,7 @@ from app.ui import chart, groups, next_step, pick, pipeline, progress, reruns, r
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown, verbatim
 from app.ui.reruns import fragment
-from slim_core.evaluation.charts import groups as charts
-from slim_core.evaluation.charts import groups as group_charts
+from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
 from slim_core.formatting import counted, duration
 from slim_core.parameters import parameters
@@ -141,7 +140,7 @@ def _groups(run: Run) -> None:
 def _of_training(run: Run, val: dict[str, Any]) -> None:
     groups.show_numbers(val)
     left, right = st.columns([5, 6], gap="large")
-    figure = group_charts.group_bars(group_charts.group_frame(val))
+    figure = charts.group_bars(charts.group_frame(val))
     with left:
         chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
     with right:

@@ -371,7 +371,7 @@ def export(
 
 def _newest(at: Workbench, kinds: tuple[str, ...]) -> str:
     """Id of the newest that has the form."""
-    from slim_core.export.form import CAMPAIGN
+    from slim_core.export.forms import CAMPAIGN
     from slim_core.runs.executor import newest_campaign, newest_run
 
     return newest_campaign(at).id if CAMPAIGN in kinds else newest_run(at, kinds).id

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from slim_core.data.groups import NO_GROUP, Grouping, grouping, pseudo_groups
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, groups_of, wilson
 from slim_core.space.environments import environment_clusters
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult

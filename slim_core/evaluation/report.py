@@ -28,9 +28,7 @@ from slim_core.data.images.codec import encode, load_pixels
 from slim_core.data.images.heat import heat_gradient
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation import comparison, diagnosis, two_models
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.charts import models
-from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts import results
 from slim_core.evaluation.charts.space import spaces_scatter
 from slim_core.evaluation.comparison import (
     ANSWERED_BY_DEFINITION,
@@ -38,6 +36,7 @@ from slim_core.evaluation.comparison import (
     LABELS_DEFINITION,
     OTHER_GROUPS,
     TITLES,
+    Ancestry,
     has_other_groups,
     over_seeds,
     seeds_text,
@@ -237,16 +236,16 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
         if which.any():
             note += f" Not drawn, {why}: {'; '.join(rows['label'][which])}."
     charts = [
-        Chart("Every group", group_intervals(alike, name, rows["label"].tolist()), note),
-        Chart("Worst group and averages", models.averages(rows, comparison.HEADLINE, name)),
+        Chart("Every group", results.group_intervals(alike, name, rows["label"].tolist()), note),
+        Chart("Worst group and averages", results.averages(rows, comparison.HEADLINE, name)),
     ]
     charts += [
-        Chart(f"Against {about}", models.cost_scatter(frame, cost, axis, name))
+        Chart(f"Against {about}", results.cost_scatter(frame, cost, axis, name))
         for cost, about, axis in COST_CHARTS
-        if models.has_cost(frame, cost)
+        if results.has_cost(frame, cost)
     ]
-    if len(models.long(rows, comparison.ATTENTION)):
-        figure = models.attention(rows, comparison.ATTENTION, name)
+    if len(results.long(rows, comparison.ATTENTION)):
+        figure = results.attention(rows, comparison.ATTENTION, name)
         charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
     return charts
 
@@ -273,7 +272,7 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
     if not (seeds["pairs"] > 0).any():
         return None
     note = "Worst group against the baseline's method, paired by seed; 95 % t interval where there are three pairs."
-    return Chart("Differences over seeds", models.seed_differences(seeds), note)
+    return Chart("Differences over seeds", results.seed_differences(seeds), note)
 
 
 def _examples(store: Store, before: Run, after: Run, *, is_better: bool) -> tuple[list[Example], str, list[str]]:

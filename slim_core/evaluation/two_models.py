@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from slim_core.errors import ArtifactDamagedError, NotFoundError
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.evaluation.predictions import paired
 from slim_core.formatting import counted, interval, percent, points
 from slim_core.metrics import (
     AVERAGE,
@@ -35,7 +34,7 @@ from slim_core.store.results import EvaluationResult
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slim_core.evaluation.ancestry import Ancestry
+    from slim_core.evaluation.comparison import Ancestry
     from slim_core.store import Run, Store
 
 Named = Callable[[str], str]
@@ -69,7 +68,7 @@ def outcomes(before: pd.DataFrame, after: pd.DataFrame, n_groups: int) -> NDArra
     Returns:
         None where the two have predicted different images.
     """
-    both = paired(before, after)
+    both = before.merge(after[["row", "correct"]], on="row", suffixes=("", "_after"))
     if not len(both) == len(before) == len(after):
         return None
     known = both[both["group"] >= 0]

@@ -18,8 +18,7 @@ from PIL import Image
 
 from slim_core.data.images.codec import ImageTransform, image_size
 from slim_core.evaluation.predictions import predictions, predictions_of_pass
-from slim_core.export.form import Form, Source
-from slim_core.export.forms import grey, heat_maps, transform_of
+from slim_core.export.forms import Form, Source, grey, heat_maps, transform_of
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.runs.states import WITH_MAPS
 

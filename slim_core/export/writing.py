@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from slim_core.errors import NotFoundError, SpecRefusedError, quoted
 from slim_core.export import fiftyone, forms
-from slim_core.export.form import CAMPAIGN, RECORD, Form, Source
+from slim_core.export.forms import CAMPAIGN, RECORD, Form, Source
 from slim_core.models.runtime import Progress, ignore_progress
 from slim_core.removed import EXPORTS
 from slim_core.result_files import draft_of

@@ -17,7 +17,7 @@ from slim_core.curation.data import SLIM
 from slim_core.data.groups import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed, used_together
 from slim_core.data.table import require_for_space
 from slim_core.errors import AnswersRefusedError, DataRefusedError, NothingToRepeatError, SpecRefusedError, instead_of
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, WORST_CLASS, groups_are_classes
 from slim_core.runs.loop_runs import LoopRuns, Trained
 from slim_core.runs.trainings import retrain_spec, usual_fit

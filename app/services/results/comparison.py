@@ -12,8 +12,7 @@ from app import session
 from slim_core.data.table import SMALLEST_SPACE
 from slim_core.errors import NotFoundError
 from slim_core.evaluation import comparison, predictions, two_models
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import scored_last
+from slim_core.evaluation.comparison import Ancestry, scored_last
 from slim_core.metrics import of_environments
 from slim_core.result_files import PREDICTIONS
 from slim_core.store.runs.history import History
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from slim_core.evaluation.ancestry import Ancestry
     from slim_core.evaluation.predictions import Slices
     from slim_core.store import Dataset, Run, Store
 

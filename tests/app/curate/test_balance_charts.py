@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from app.curate.view import cells_chart, group_balance
-from slim_core.evaluation.charts.groups import MOST
+from slim_core.evaluation.charts.results import MOST
 
 
 def test_balance_compares_shares_so_that_a_small_subset_is_as_long_as_the_split() -> None:

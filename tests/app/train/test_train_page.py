@@ -18,7 +18,7 @@ from app.train.forms import LAST_LAYER, MODELS, PROBE, WHOLE
 from app.ui import training
 from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import MIN_N, slices_of
 from slim_core.steps import recipes
 from slim_core.steps.registry import parse_spec

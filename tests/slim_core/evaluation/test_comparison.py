@@ -11,8 +11,7 @@ import pytest
 
 from slim_core.curation import LABELS_USED, STRATEGIES
 from slim_core.data.groups import used_together
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import grouping_of, method_of, over_seeds
+from slim_core.evaluation.comparison import Ancestry, grouping_of, method_of, over_seeds
 from slim_core.store import Campaign, Run
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from slim_core.evaluation import comparison
-from slim_core.evaluation.charts.models import long
+from slim_core.evaluation.charts.results import long
 from slim_core.evaluation.comparison import given_name, names_among, rows
 from slim_core.store import Run
 

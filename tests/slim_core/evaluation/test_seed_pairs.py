@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.two_models import seed_pairs
 from slim_core.store import Run
 

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.data.groups import Grouping
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import (
     examples_of_change,
     mostly,

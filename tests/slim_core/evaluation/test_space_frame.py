@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from slim_core.evaluation import predictions
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import spaces_of
 from slim_core.evaluation.report import collect, render
 from slim_core.steps.registry import parse_spec

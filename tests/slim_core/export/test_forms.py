@@ -20,8 +20,7 @@ from slim_core.data.images.codec import ImageTransform, open_image
 from slim_core.data.images.heat import heat_map
 from slim_core.errors import PathRefusedError
 from slim_core.export.fiftyone import over_image
-from slim_core.export.form import CAMPAIGN, RECORD, Source
-from slim_core.export.forms import folder_names
+from slim_core.export.forms import CAMPAIGN, RECORD, Source, folder_names
 from slim_core.export.writing import FORMS, export
 from slim_core.metrics import AVERAGE, GROUPS
 from slim_core.runs.executor import Workbench

@@ -17,7 +17,7 @@ import pytest
 from slim_core import result_files
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
 from slim_core.export import forms, writing
-from slim_core.export.form import Form, Source
+from slim_core.export.forms import Form, Source
 from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core import removed
 from slim_core.errors import NothingToRepeatError, SlimError, SpecRefusedError
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.models import efficientnet_lite
 from slim_core.runs import methods

@@ -19,8 +19,7 @@ from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import method_of
+from slim_core.evaluation.comparison import Ancestry, method_of
 from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.models.build import load_model
 from slim_core.models.inference import predict
 from slim_core.parameters import Config

@@ -16,8 +16,7 @@ from torch import nn
 
 from slim_core import api
 from slim_core.errors import SlimError, SpecRefusedError
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import method_of
+from slim_core.evaluation.comparison import Ancestry, method_of
 from slim_core.models.build import SmallResNet
 from slim_core.runs.executor import Workbench
 from slim_core.steps import train as step

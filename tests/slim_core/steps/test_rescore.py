@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from slim_core.annotation.plan import answers_by_masks
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import scored_last
+from slim_core.evaluation.comparison import Ancestry, scored_last
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings

@@ -12,7 +12,7 @@ from slim_core import api
 from slim_core.annotation import terminal
 from slim_core.annotation.plan import create_campaign
 from slim_core.errors import NotFoundError, SlimError
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.steps import curate
 from slim_core.steps.specs import CurateSpec
 from tests.refusals import refusal

@@ -6,7 +6,7 @@ import math
 
 from slim_core.annotation.agreement import annotators_of
 from slim_core.annotation.answer_import import import_file
-from slim_core.evaluation.ancestry import AnswerSnapshot, answer_costs
+from slim_core.evaluation.comparison import AnswerSnapshot, answer_costs
 from slim_core.store import AnswerIn, CampaignSettings
 from slim_core.store.campaigns.consensus import FROM_MASKS, AnnotationCost, total_cost
 

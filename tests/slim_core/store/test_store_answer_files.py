@@ -16,7 +16,7 @@ import pytest
 from slim_core.annotation.answer_export import AT_ONCE, COLUMNS, export
 from slim_core.annotation.answer_import import check_file, import_file
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.export.form import image_list
+from slim_core.export.forms import image_list
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
 from slim_core.store.campaigns.consensus import EMPTY, KEYS, LISTED, VALUES, WORDS, value_of
 from tests.refusals import refusal

@@ -13,7 +13,7 @@ import pandas as pd
 from app.services.loop_state import Loop, Result
 from app.services.queueing import ALL_WRONG
 from app.services.results import evidence
-from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import Ancestry
 from slim_core.store import Run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.ui.groups import LOW, _reach_low_bars
-from slim_core.evaluation.charts.groups import group_bars, group_intervals
+from slim_core.evaluation.charts.results import group_bars, group_intervals
 
 
 def accuracies(*rates: float) -> pd.DataFrame:

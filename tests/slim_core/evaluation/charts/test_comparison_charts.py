@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts import layout
-from slim_core.evaluation.charts import models as charts
-from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.charts.layout import INK, RUNS, colour_of, have_colours, run_colours
+from slim_core.evaluation.charts.results import group_intervals
 
 GROUPS = pd.DataFrame(
     {

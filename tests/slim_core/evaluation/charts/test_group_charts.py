@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.charts.layout import INK, RUNS, VERMILION
 
 METRICS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from app.curate.view import cells_chart, group_balance
-from slim_core.evaluation.charts import groups
-from slim_core.evaluation.charts.groups import MOST
+from slim_core.evaluation.charts import results
+from slim_core.evaluation.charts.results import MOST
 
 N = 80
 
@@ -24,7 +24,7 @@ def rates(n: int = N, runs: tuple[str, ...] = ("erm", "slim")) -> pd.DataFrame:
 
 def test_of_many_groups_the_lowest_are_compared_sideways_and_the_axis_says_how_many_are_left_out() -> None:
     shuffled = rates().sample(frac=1, random_state=0)
-    figure = groups.group_intervals(shuffled, "erm")
+    figure = results.group_intervals(shuffled, "erm")
     assert [len(trace.y) for trace in figure.data] == [MOST, MOST]
     assert figure.data[0].y[0] == "g0 (n = 10)" and figure.data[0].orientation == "h"
     assert f"the {MOST} lowest of {N} groups" in figure.layout.xaxis.title.text
@@ -33,44 +33,44 @@ def test_of_many_groups_the_lowest_are_compared_sideways_and_the_axis_says_how_m
 def test_a_group_that_one_run_alone_gets_wrong_is_among_the_lowest() -> None:
     frame = rates()
     frame.loc[(frame["group"] == "g79") & (frame["run"] == "slim"), "accuracy"] = 0.0
-    assert "g79 (n = 10)" in groups.group_intervals(frame, "erm").data[0].y
+    assert "g79 (n = 10)" in results.group_intervals(frame, "erm").data[0].y
 
 
 def test_many_runs_over_many_groups_are_dots_of_the_lowest_groups() -> None:
-    figure = groups.group_intervals(rates(runs=tuple(f"run {k}" for k in range(9))), "run 0")
+    figure = results.group_intervals(rates(runs=tuple(f"run {k}" for k in range(9))), "run 0")
     assert len(figure.layout.xaxis.ticktext) == MOST
     assert f"the {MOST} lowest of {N} groups" in figure.layout.yaxis.title.text
 
 
 def test_bars_of_many_groups_are_the_lowest_and_open_their_own_images() -> None:
-    figure = groups.group_bars(rates(runs=("erm",))[::-1], [f"cell {k}" for k in reversed(range(N))])
+    figure = results.group_bars(rates(runs=("erm",))[::-1], [f"cell {k}" for k in reversed(range(N))])
     assert list(figure.data[0].y[:2]) == ["g0 (n = 10)", "g1 (n = 10)"]
     assert [row[0] for row in figure.data[0].customdata[:2]] == ["cell 0", "cell 1"]
 
 
 def test_shares_of_more_groups_than_colours_have_no_legend() -> None:
     found = [{"split": "train", "name": f"g{k}", "n": 1} for k in range(N)]
-    assert groups.split_shares(groups.split_frame(found)).layout.showlegend is False
-    assert groups.split_shares(groups.split_frame(found[:4])).layout.showlegend is True
+    assert results.split_shares(results.split_frame(found)).layout.showlegend is False
+    assert results.split_shares(results.split_frame(found[:4])).layout.showlegend is True
 
 
 def test_curves_of_more_groups_than_colours_leave_the_legend_to_the_worst_and_the_average() -> None:
     val = {"wga": 0.1, "average": 0.5, "groups": [{"name": f"g{k}", "accuracy": 0.5} for k in range(N)]}
-    drawn = groups.accuracy_curves(groups.history_frame([{"epoch": 1, "train_loss": 1.0, "val": val}]), 1).data
+    drawn = results.accuracy_curves(results.history_frame([{"epoch": 1, "train_loss": 1.0, "val": val}]), 1).data
     assert [trace.name for trace in drawn if trace.showlegend] == ["worst group", "average"]
     assert len(drawn) == N + 2
 
 
 def test_the_histogram_of_more_classes_than_colours_has_one_for_all() -> None:
     frame = pd.DataFrame({"score": 0.5, "class": [f"c{k}" for k in range(N)]})
-    (bars,) = groups.score_histogram(frame).data
+    (bars,) = results.score_histogram(frame).data
     assert (bars.name, sum(bars.y)) == ("all classes", N)
 
 
 def test_scores_of_many_groups_are_those_of_the_lowest_precision() -> None:
     frame = pd.DataFrame({"name": [f"g{k}" for k in range(N)], "n": 1, "n_scored": 1, "aiou": 0.5})
     frame["attention_precision"] = [1 - k / 100 for k in range(N)]
-    precision, _ = groups.group_scores(frame).data
+    precision, _ = results.group_scores(frame).data
     assert len(precision.y) == MOST and precision.y[0] == "g79"
 
 

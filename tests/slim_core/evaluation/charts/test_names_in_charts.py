@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from app.curate.view import group_balance
-from slim_core.evaluation.charts import groups, models
+from slim_core.evaluation.charts import results
 from slim_core.evaluation.charts.layout import (
     FEWER_LETTERS,
     LETTERS,
@@ -44,15 +44,15 @@ def points() -> pd.DataFrame:
 
 
 FIGURES = {
-    "bars": lambda: groups.group_bars(rates(("erm",)), ["a", "b"]),
-    "several runs": lambda: groups.group_intervals(rates(("erm", "<i>mine</i>"))),
-    "dots": lambda: groups.group_intervals(rates(tuple(f"<i>{k}</i>" for k in range(9))), "<i>0</i>"),
-    "empty": lambda: groups.group_bars(rates(("erm",)).assign(n=[0, 9]), ["a", "b"]),
-    "shares": lambda: groups.split_shares(groups.split_frame([{"split": "train", "name": BOLD, "n": 9}])),
-    "curves": lambda: groups.accuracy_curves(curves(), 2),
-    "scores": lambda: groups.score_histogram(pd.DataFrame({"score": [0.1, 0.9], "class": [BOLD, LONG]})),
+    "bars": lambda: results.group_bars(rates(("erm",)), ["a", "b"]),
+    "several runs": lambda: results.group_intervals(rates(("erm", "<i>mine</i>"))),
+    "dots": lambda: results.group_intervals(rates(tuple(f"<i>{k}</i>" for k in range(9))), "<i>0</i>"),
+    "empty": lambda: results.group_bars(rates(("erm",)).assign(n=[0, 9]), ["a", "b"]),
+    "shares": lambda: results.split_shares(results.split_frame([{"split": "train", "name": BOLD, "n": 9}])),
+    "curves": lambda: results.accuracy_curves(curves(), 2),
+    "scores": lambda: results.score_histogram(pd.DataFrame({"score": [0.1, 0.9], "class": [BOLD, LONG]})),
     "balance": lambda: group_balance(pd.DataFrame({"name": [BOLD, LONG], "before": 9, "after": 3})),
-    "numbers": lambda: models.headline(pd.DataFrame({"run": [BOLD, LONG], "measure": "average", "value": 0.5})),
+    "numbers": lambda: results.headline(pd.DataFrame({"run": [BOLD, LONG], "measure": "average", "value": 0.5})),
     "space": lambda: space_scatter(points(), "group", title="<b>bold</b>"),
 }
 
@@ -92,7 +92,7 @@ def test_a_name_that_fits_is_left_alone_and_a_line_below_it_counts_for_nothing()
 
 def test_a_legend_of_many_long_names_takes_nothing_of_the_plot() -> None:
     frame = pd.DataFrame([(1, f"{'a' * 60} {k:02}", 0.5) for k in range(12)], columns=["epoch", "series", "value"])
-    few, many = groups.accuracy_curves(frame[:3], 2), groups.accuracy_curves(frame, 2)
+    few, many = results.accuracy_curves(frame[:3], 2), results.accuracy_curves(frame, 2)
     assert len(many.data[0].name) == FEWER_LETTERS and len({line.name for line in many.data}) == 12
     assert legend_rows(few) == ROWS and few.layout.height == 320
     assert many.layout.height - few.layout.height == ROW * (legend_rows(many) - ROWS) > 0
@@ -100,14 +100,14 @@ def test_a_legend_of_many_long_names_takes_nothing_of_the_plot() -> None:
 
 def test_a_chart_without_its_legend_is_as_high_as_one_that_never_had_any() -> None:
     frame = pd.DataFrame([(1, f"{'a' * 60} {k:02}", 0.5) for k in range(12)], columns=["epoch", "series", "value"])
-    drawn = without_legend(groups.accuracy_curves(frame, 2))
+    drawn = without_legend(results.accuracy_curves(frame, 2))
     assert drawn.layout.showlegend is False
     assert drawn.layout.height == without_legend(drawn).layout.height == 320
 
 
 def test_a_legend_of_short_names_leaves_a_chart_its_height() -> None:
     frame = pd.DataFrame([(1, f"class {k}", 0.5) for k in range(12)], columns=["epoch", "series", "value"])
-    assert groups.accuracy_curves(frame, 2).layout.height == 320
+    assert results.accuracy_curves(frame, 2).layout.height == 320
 
 
 def test_a_space_keeps_its_height_for_its_legend_is_beside_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.charts.layout import colour_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts import results as charts
 
 HISTORY = [
     {"epoch": 1, "train_loss": 0.7, "val": {"wga": 0.2, "average": 0.6, "groups": [{"name": "a", "accuracy": 0.2}]}},
