@@ -173,7 +173,6 @@ _ENDS: dict[str, Colour] = {
     "run.lost": "orange",
     "run.handed_back": "orange",
 }
-_REQUEUED = ("run.lost", "run.handed_back")  # it keeps its place among those that wait, and so ``queued_at``
 
 
 @dataclass(frozen=True)
@@ -191,19 +190,6 @@ def show_attempts(run: Run) -> None:
     """The table, the oldest first."""
     rows = [_event_row(one) for one in attempt_events(_events(run), run.attempt)]
     tables.show("What happened", OF_EVENTS, rows)
-
-
-def waited_s(run: Run) -> float | None:
-    """Seconds it was queued, from when it was last asked for until its latest attempt began; None: none has begun."""
-    if run.started_at is None or run.queued_at is None or run.started_at < run.queued_at:
-        return None
-    waited, began = (run.started_at - run.queued_at).total_seconds(), None
-    for event in _events(run) if run.attempt > 1 else ():
-        if event.what == "run.claimed":
-            began = event.at
-        elif event.what in _REQUEUED and began and run.queued_at <= began and event.at <= run.started_at:
-            waited -= (event.at - began).total_seconds()
-    return max(0.0, waited)
 
 
 def _events(run: Run) -> list[Event]:

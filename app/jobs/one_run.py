@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.jobs.about import show_attempts, show_changes, show_environment, show_lineage, show_parameters, waited_s
+from app.jobs.about import show_attempts, show_changes, show_environment, show_lineage, show_parameters
 from app.jobs.queue import show_state
 from app.services import actions
 from app.services.results import comparison
@@ -176,9 +176,10 @@ def _data(run: Run) -> str:
 
 
 def _waited(run: Run) -> str | None:
-    """In the queue, until the latest attempt began."""
-    waited = waited_s(run)
-    return None if waited is None else duration(waited)
+    """In the queue, until its only attempt began; of several, *What happened* says when each did."""
+    if run.attempt > 1 or run.started_at is None or run.queued_at is None:
+        return None
+    return duration(max(0.0, (run.started_at - run.queued_at).total_seconds()))
 
 
 def show_actions(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -32,12 +31,6 @@ def test_with_data_alone(show, page: str) -> None:
     assert step.removeprefix("**Next:** ")[0].islower(), "the sentence goes on"
 
 
-@pytest.mark.usefixtures("dataset")
-@pytest.mark.parametrize("page", ["data", "compare", "jobs"])
-def test_what_is_to_do_goes_on_after_the_colon_on_every_page(show, page: str) -> None:
-    assert re.match(r"\*\*Next:\*\* [a-z]", next_steps(show(page))[0])
-
-
 @pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("page", PAGES)
 def test_after_the_whole_loop(show, page: str) -> None:
@@ -50,13 +43,11 @@ def test_after_the_disk_of_results_was_lost(show, filled_home: Path, page: str) 
     assert len(next_steps(show(page))) == 1
 
 
-@pytest.mark.parametrize("section", ["answer", "environments", "campaign", "agreement"])
+@pytest.mark.parametrize("section", ["answer", "campaign", "agreement"])
 def test_on_each_part_of_the_annotate_page_after_the_space_was_lost(show, filled_home: Path, section: str) -> None:
     (space,) = session.store().runs.all(kind="space")
     shutil.rmtree(filled_home / "runs" / space.id)
-    app = show("annotate", section=section)
-    assert len(next_steps(app)) == 1
-    assert section != "environments" or "put runs/" in app.error[0].value
+    assert len(next_steps(show("annotate", section=section))) == 1
 
 
 @pytest.mark.usefixtures("filled_home")

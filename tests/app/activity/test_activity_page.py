@@ -100,13 +100,6 @@ def test_older_events_are_one_click_away_and_the_newest_one_back(show: Show) -> 
     assert rows(app) == newest
 
 
-@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "\u0664"])
-@pytest.mark.usefixtures("empty_home")
-def test_an_address_that_names_no_event_shows_the_newest(show: Show, before: str) -> None:
-    session.store().members.set_role("ben@example.org", "lead", by="root")
-    assert len(rows(show("activity", before=before))) == 1
-
-
 @pytest.mark.usefixtures("empty_home")
 def test_the_file_holds_what_matches_and_no_formula() -> None:
     session.store().members.set_role("ben@example.org", "lead", by="=HYPERLINK(1)")

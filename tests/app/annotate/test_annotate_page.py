@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup
 
-from app import access, session
+from app import session
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
 from slim_core.store.results import SpaceResult
-from tests.app.conftest import box, hop, texts
+from tests.app.conftest import box, hop
 
 
 def said(app: AppTest) -> str:
@@ -23,11 +23,6 @@ def said(app: AppTest) -> str:
 
 def part(app: AppTest) -> ButtonGroup[str]:
     return next(one for one in app.segmented_control if one.label == "Part")
-
-
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_sends_to_the_data_page(show) -> None:
-    assert any("register a folder" in text.value for text in show("annotate").markdown)
 
 
 @pytest.mark.parametrize("home", ["empty_home", "filled_home"])
@@ -70,15 +65,6 @@ def test_after_a_few_answers_the_next_step_says_no_more_than_the_measure(show) -
     assert "still help" not in told and "all images are answered. For more answers, use *Add images*" in told
 
 
-@pytest.mark.usefixtures("moved_images")
-def test_where_the_images_were_moved_away_it_is_said_once_and_the_numbers_stay(show) -> None:
-    app = show("annotate")
-    assert [("no longer in" in error.value) for error in app.error] == [True]
-    assert [one.value for one in app.subheader] == ["Summary"] and "Answered" in [one.label for one in app.metric]
-    parts = [one.proto.component_name for one in app.get("bidi_component")]
-    assert "slim_annotator" not in parts, "an annotator that would say it once more"
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
     app = show("annotate")
@@ -87,14 +73,6 @@ def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
     assert not [one for one in app.button if str(one.key).startswith("campaign-create")]
     parts.set_value("Open a new campaign").run()
     assert not app.exception and app.button(key="campaign-create-0")
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
-    app = show("annotate")  # AppTest's own person, who is no member
-    assert "Answering requires the annotator role." in texts(app) and not app.error
-    assert not app.get("bidi_component"), "no image to answer"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -107,14 +85,6 @@ def test_the_form_tells_the_running_share_of_the_split(show) -> None:
     app.number_input(key=f"budget-{run.id}-0").set_value(25).run()
     assert any("**30 of 240** train images, **12.5\u00a0%**" in text.value for text in app.markdown)
     assert app.text_input(key="campaign-name").placeholder == "Candidates 12.5 %", "the name follows the numbers"
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_the_second_campaign_of_a_size_has_another_name(show) -> None:
-    for _ in range(3):
-        show("annotate", section="new").button(key="campaign-create-0").click().run()
-    names = [one.name for one in session.store().campaigns.all()[:3]]
-    assert names == ["Candidates 4.2 % (3)", "Candidates 4.2 % (2)", "Candidates 4.2 %"]
 
 
 @pytest.mark.usefixtures("filled_home", "browser_in_step")
@@ -210,15 +180,6 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
     assert newest.budgets == {"0": 8, "1": 5}
     assert (newest.space_run_id, newest.split, newest.n_split) == (run.id, "train", 240)
     assert box(app, "campaign").value == newest.id
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_the_same_seed_asks_about_the_same_images(show) -> None:
-    store = session.store()
-    for _ in range(2):
-        show("annotate", section="new").button(key="campaign-create-0").click().run()
-    first, second = ([item.row for item in store.campaigns.items(one.id)] for one in store.campaigns.all()[:2])
-    assert first == second
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -8,7 +8,7 @@ import pytest
 
 from app.annotate import charts
 from app.annotate.live_effect import live_map
-from slim_core.evaluation.charts.layout import INK, RIGHT, UNKNOWN, WRONG, colour_of
+from slim_core.evaluation.charts.layout import INK, RIGHT, UNKNOWN, WRONG
 
 
 def rgb(colour: str) -> tuple[int, ...]:
@@ -69,17 +69,6 @@ def test_candidates_are_drawn_by_class_over_all_images_thinned_out():
     assert [trace.name for trace in figure.data] == ["all images", "cat (3)", "dog (3)"]
     assert len(figure.data[0].x) <= charts.MOST_POINTS
     assert figure.data[1].customdata.tolist() == [[0, 1], [2, 3], [4, 5]]
-
-
-def test_candidates_of_a_class_have_the_colour_of_its_place_among_the_classes():
-    points = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})
-    classes = pd.Categorical.from_codes([2, 0], ["waterbird", "landbird", "10"])
-    chosen = points.assign(**{"class": classes, "place": [1, 2], "row": [3, 4]})
-    _, *drawn = charts.candidates(points, chosen).data
-    assert [(trace.name, trace.marker.color) for trace in drawn] == [
-        ("waterbird (1)", colour_of(0)),
-        ("10 (1)", colour_of(2)),
-    ]
 
 
 def test_the_convergence_curve_shows_points_of_a_score():

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import re
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
@@ -112,18 +110,6 @@ def text(app: AppTest) -> str:
     return " ".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.error, *app.success])
 
 
-def test_the_day_a_campaign_was_opened_is_that_of_the_readers_clock(pair: Campaign, monkeypatch) -> None:
-    monkeypatch.setattr(type(st.context), "timezone", "Asia/Tokyo")
-    opened = replace(pair, created_at=datetime(2026, 11, 29, 16, 30, tzinfo=UTC))
-
-    def page(campaign: object) -> None:
-        from app.annotate import overview
-
-        overview.show(campaign)
-
-    assert "on 30 Nov 2026" in text(AppTest.from_function(page, args=(opened,), default_timeout=60).run())
-
-
 def test_of_fewer_images_no_more_are_gold_and_not_none(space: str):
     app = form(space)
     app.number_input(key="campaign-gold").set_value(5).run()
@@ -157,21 +143,6 @@ def dataset_of(space: str) -> str:
     return session.store().runs.fetch(space).dataset_id
 
 
-def test_image_numbers_that_were_typed_for_one_data_set_are_not_of_another() -> None:
-    def page(dataset: str) -> None:
-        import streamlit as st
-
-        from app.annotate import forms
-
-        st.text(forms._examples(st.session_state.get("of", dataset))["right"])
-
-    app = AppTest.from_function(page, args=("d-one",)).run()
-    app.text_input[0].set_value("3, 5").run()
-    assert app.text[0].value == "3, 5"
-    app.session_state["of"] = "d-other"
-    assert app.run().text[0].value == ""
-
-
 def test_a_second_press_opens_no_second_campaign(space: str):
     known = len(session.store().campaigns.all())
     pressed = button(form(space), "campaign-create")
@@ -196,13 +167,6 @@ def test_what_cannot_be_opened_is_said_and_nothing_is_opened(space: str, key: st
     button(app, "campaign-create").click().run()
     assert len(app.error) == 1 and sentence in app.error[0].value
     assert len(session.store().campaigns.all()) == known
-
-
-def test_a_deadline_that_is_over_is_refused(space: str):
-    app = form(space)
-    app.date_input(key="campaign-deadline").set_value(datetime(2020, 1, 1, tzinfo=UTC).date())
-    button(app, "campaign-create").click().run()
-    assert "2020-01-02 00:00 UTC has passed" in app.error[0].value
 
 
 def test_a_selection_of_the_space_page_can_be_asked_about(space: str):
@@ -230,13 +194,6 @@ def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_
     assert "of 240** train images are in this campaign" in told and "with 2 annotators per image" in told
     assert "12 answers so far. From 20 on" in told, "images, however many people answer each"
     assert app.dataframe[0].value["annotator"].tolist() == ["cid"] and app.dataframe[0].value["images"][0] == held
-
-
-def test_a_finished_overview_says_nothing_twice(pair: Campaign):
-    app = part("overview", pair.id)
-    labels = [metric.label for metric in app.metric]
-    assert labels == ["Answered", "Right", "Wrong", "Unsure", "Minutes", "Share of the split", "Agreement"]
-    assert text(app).count("12 answers so far. From 20 on") == 1
 
 
 def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: Campaign):
@@ -388,7 +345,6 @@ def figures(campaign: Campaign, seq: int) -> AppTest:
 
     def page(campaign: str, seq: int) -> None:
         from app import session
-        from app.annotate import agreement
 
         agreement._figures(session.store().campaigns.fetch(campaign), seq, decides=True)
 
@@ -445,20 +401,6 @@ def test_a_column_that_says_nothing_of_anybody_leaves_the_others_room(pair: Camp
     assert {"gold_agree", "skipped"} <= columns()
 
 
-def test_a_share_stands_beside_the_number_of_answers_it_is_of(pair: Campaign):
-    store = session.store()
-    votes = store.answers.votes(pair.id)
-    ann = [(item_id, value) for item_id, who, value in votes if who == "ann" and value in (0, 1)]
-    known = {item.id: None for item in store.campaigns.items(pair.id)}
-    store.decisions.set_gold(pair.id, known | dict([ann[0], (ann[1][0], 1 - ann[1][1])]), by="lea")
-    (table,) = part("agreement", pair.id).dataframe
-    order = list(table.proto.column_order)
-    assert order.index("gold_agree") == order.index("gold_n") + 1
-    assert order.index("others_agree") == order.index("others_n") + 1
-    told = table.value.set_index("annotator").loc["ann"]
-    assert (told["gold_n"], told["gold_agree"]) == (2, 50)
-
-
 def test_one_person_an_image_has_neither_agreement_nor_disagreements_to_tell(space: str):
     from slim_core.annotation.plan import Plan, open_campaign
 
@@ -485,14 +427,6 @@ def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
     assert f"{people['minutes'].sum():.1f}" == "0.8", "the same minutes as above"
     assert classes["images"].sum() == 240 and classes["answered"].sum() == 12
     assert "scores are unknown" not in text(app)
-
-
-def test_the_summary_says_of_which_scores_nothing_is_known_yet(space: str):
-    from slim_core.annotation.plan import Plan, open_campaign
-
-    new = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
-    app = part("overview.show_summary", new.id, **{f"summary-{new.id}": True})
-    assert "Without a right or wrong answer about a class, its scores are unknown." in text(app)
 
 
 def test_where_an_overlap_is_asked_for_progress_says_what_is_left_for_the_team(space: str):
@@ -599,15 +533,6 @@ def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
     assert "No attention is taken to be wrong" in live_effect._second(SecondBalance(0, 0, 4, ""), 1_600)
 
 
-def test_what_the_first_balance_could_not_do_is_told_beside_the_second():
-    notes = "Classes are not balanced in what lies outside the attention: nearly all of its clusters lack a class."
-    said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(7, 156, 1, notes), 635))
-    assert said == (
-        "The classes are balanced over what the model looks at where its attention is wrong: 156 of 635 images, "
-        f"in 7 clusters. {notes}"
-    )
-
-
 def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_subset():
     full, none = CellNow("cat, environment 0", 9, None, 3, 3, False), CellNow("cat, environment 1", 9, None, 0, 0, True)
     told = [live_effect._spread(cells) for cells in ((full, none), (full,), ())]
@@ -658,27 +583,6 @@ def test_the_effect_of_no_answer_is_told_too(space: str):
     app = part("live_effect", empty.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert "no answers yet" in drawn and "Subset without answers: 48 images" in drawn and "%</b>" not in drawn
-
-
-def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):
-    from slim_core.annotation.answer_import import check_file
-
-    items = session.store().campaigns.items(pair.id)
-    content = f"row,answer\n{items[0].row},1\n99999,1\n".encode()
-    assert check_file(session.store(), pair, content).n_fitting == 1
-    done = campaign_actions.import_answers(pair, content, "other.csv", annotator="cid", leave_out_unfit=True)
-    assert (done.n_new, done.n_over_quota) == (1, 1) and len(done.unfit) == 1
-    assert len(part("manage.show_answer_files", pair.id).expander) == 1
-
-
-def test_each_export_says_what_a_row_of_it_is(pair: Campaign):
-    app = part("manage.show_answer_files", pair.id)
-    events = [one.value for one in app.caption]
-    app.selectbox(key="export-what").set_value("current answers").run()
-    current = [one.value for one in app.caption]
-    assert [len(events), len(current)] == [1, 1]
-    assert all(word in events[0] for word in ("change", "undo", "skip", "decision", "duration"))
-    assert current[0].startswith("One row per annotator and image: the answer that counts now.")
 
 
 def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
@@ -744,10 +648,3 @@ def test_numbers_of_images_are_read_as_people_write_them():
     for invalid, said in (("-1", "'-1'"), ("9" * 5000, "'9+…9+'")):  # Python reads no number of 5,000 digits
         with pytest.raises(SpecRefusedError, match=f"{said} is not an image number"):
             forms._numbers(invalid)
-
-
-def test_thousands_of_answers_are_written_as_on_all_other_pages() -> None:
-    said = live_effect._key(np.repeat(np.array([1, 0, -1], np.int8), [2438, 1225, 1220]))
-    assert re.sub("<[^>]*>", "", said) == "right 2,438 wrong 1,225 unsure 1,220"
-    columns = agreement._columns()
-    assert all(columns[name]["type_config"]["format"] == "localized" for name in ("answers", "right", "surplus"))

@@ -14,8 +14,6 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.attention import view
-from app.attention.view import CLASSES, _on_button
 from app.services.results import attention_scores, space_data
 from app.ui.messages import verbatim
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
@@ -46,16 +44,6 @@ def body(app) -> str:
     return "".join(str(html.proto.body) for html in app.get("html"))
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_sends_to_the_data_page(show) -> None:
-    assert any("register a folder" in text.value for text in show("attention").markdown)
-
-
-@pytest.mark.usefixtures("dataset")
-def test_without_a_model_the_page_sends_to_training(show) -> None:
-    assert any("train a model" in text.value for text in show("attention").markdown)
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_each_image_is_shown_with_overlay_and_heat_map_by_address(show) -> None:
     app = show("attention")
@@ -73,16 +61,6 @@ def test_the_map_of_the_prediction_or_of_any_class_can_be_drawn(show) -> None:
     chosen.set_value("1").run()
     assert not app.exception
     assert "map_of=1" in gallery(app)
-
-
-@pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize("most", [3, 4])
-def test_a_class_that_is_named_like_a_choice_is_told_apart_in_a_list_and_among_buttons(show, monkeypatch, most) -> None:
-    monkeypatch.setattr(view, "MOST_BUTTONS", most)
-    monkeypatch.setattr(view, "CLASSES", CLASSES | {"label": "1"})
-    app = show("attention")
-    at = (app.selectbox if most == 3 else app.segmented_control)(key="attention-map-4-label")
-    assert list(at.options) == ["1 · label", "prediction", "0", "1 · 1"]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -115,22 +93,6 @@ def test_a_link_reproduces_filters_order_and_page(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_page_number_beyond_the_last_leads_to_it_and_another_filter_begins_at_the_first(show) -> None:
-    app = show("attention", **{"attention-page": "300"})
-    assert app.pagination[0].value == app.pagination[0].num_pages > 1 and tiles(app)
-    app.selectbox(key="attention-group").select("0, china").run()
-    assert not app.exception
-    assert app.pagination[0].value == 1 and "attention-page" not in app.query_params
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_one_image_that_passes_is_said_in_the_singular(show, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = attention_scores.frame
-    monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).head(1))
-    assert "**1 image**" in [text.value for text in show("attention").markdown]
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_filter_that_nothing_passes_says_so(show, monkeypatch: pytest.MonkeyPatch) -> None:
     known = attention_scores.frame
     monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).assign(correct=True))
@@ -139,14 +101,6 @@ def test_a_filter_that_nothing_passes_says_so(show, monkeypatch: pytest.MonkeyPa
     assert tiles(app) and nothing not in [info.value for info in app.info]
     app.selectbox(key="attention-outcome").select("incorrect").run()
     assert nothing in [info.value for info in app.info] and not app.get("bidi_component")
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_pages_go_through_all_images(show) -> None:
-    app = show("attention")
-    first = tiles(app)
-    app.pagination[0].select(2).run()
-    assert not {tile["row"] for tile in first} & {tile["row"] for tile in tiles(app)}
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -221,18 +175,6 @@ def test_both_maps_of_chosen_splits_are_queued(show) -> None:
     app.button(key="submit-gradcam").click().run()
     run = session.store().runs.all(kind="gradcam")[0]
     assert (run.spec["class_of_map"], list(run.spec["splits"])) == ("both", ["test"])
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_without_redis_the_button_tells_it_and_the_run_waits(show) -> None:
-    app = show("attention")
-    store = session.store()
-    model = next(run for run in store.runs.all(kind="train") if run.spec["subset"])
-    app.selectbox(key="pick-model").select(model.id).run()
-    app.button(key="submit-gradcam").click().run()
-    assert not app.exception
-    assert any("queue" in error.value.lower() for error in app.error)
-    assert [run.status for run in store.runs.all(kind="gradcam")] == ["queued", "done"]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -344,18 +286,6 @@ def test_a_model_without_maps_says_why_and_computes_none(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_layer_is_listed_by_the_name_that_the_network_gives_it(show) -> None:
-    store = session.store()
-    model = store.runs.all(kind="train")[0]
-    about = store.artifacts.folder(model.id) / "model.json"
-    known = json.loads(about.read_text())
-    known["network"]["layers"] = ["_blocks.0", "_blocks.1", known["network"]["target_layer"]]
-    about.write_text(json.dumps(known))
-    options = show("attention", model=model.id).selectbox(key=f"target_layer-{model.id}").options
-    assert options[1:] == ["_blocks.1", "_blocks.0"]
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_model_without_facts_of_its_network_computes_its_maps_and_may_name_a_layer(show) -> None:
     store = session.store()
     model = store.runs.all(kind="train")[0]
@@ -390,9 +320,3 @@ def test_how_many_maps_are_empty_is_said_above_them_and_on_their_run(show, n: in
     for app in (show("attention"), show("jobs", run=run.id)):
         said = [one.value for one in app.caption if "maps are empty, zero everywhere: the model finds no" in one.value]
         assert len(said) == bool(n)
-
-
-def test_a_long_class_is_cut_on_the_button_of_its_maps() -> None:
-    """All buttons stand in one row, whose end was beyond the edge of the page."""
-    assert _on_button("cat") == "cat"
-    assert _on_button("Beetles, with all that a museum writes below them") == "Beetles, w…ow them"

@@ -20,7 +20,7 @@ from slim_core.formatting import percent
 from slim_core.metrics import classification_metrics
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset, schema
+from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import button, finish, texts
 from tests.placed_quickly import placed_quickly
@@ -28,16 +28,6 @@ from tests.placed_quickly import placed_quickly
 
 def evaluations():
     return session.store().runs.all(kind="evaluate")
-
-
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_sends_to_the_data_page(show) -> None:
-    assert "register a folder" in texts(show("compare"))
-
-
-@pytest.mark.usefixtures("dataset")
-def test_without_a_model_the_page_sends_to_training(show) -> None:
-    assert "train a model" in texts(show("compare"))
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -55,19 +45,6 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["gpu_hours"].tolist() == [0, 0]
     assert table["attention_coverage"].tolist() == [100, 100]
     assert len(app.get("plotly_chart")) == 2
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_the_only_evaluation_that_is_deleted_while_the_page_is_drawn_is_none_any_more(show, monkeypatch) -> None:
-    read = comparison.read
-
-    def read_later(dataset: str):
-        for one in evaluations():
-            session.store().runs.delete(one.id)
-        return read(dataset)
-
-    monkeypatch.setattr(comparison, "read", read_later)
-    assert "No model is evaluated yet." in texts(show("compare"))
 
 
 def test_evaluations_of_images_whose_attribute_is_never_known_are_compared_without_a_group(show, dataset) -> None:
@@ -166,21 +143,6 @@ def test_estimated_groups_of_two_spaces_are_not_compared_group_by_group(show) ->
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_model_that_is_evaluated_on_the_groups_of_the_baseline_is_not_offered_again(show) -> None:
-    """Nor is what it had in other groups ticked; whoever ticks it reads that the other row is there."""
-    store, space = session.store(), session.store().runs.all(kind="space")[0].id
-    as_if_on_spaces("r-another", space)
-    slim, erm = evaluations()
-    again, _ = store.runs.submit(parse_spec(slim.spec | {"space": space}))
-    finish(again.id, slim.metrics | {"estimated_groups": True}, like=slim)
-    ticked = show("compare", baseline=erm.id)
-    assert "Other estimated groups" not in texts(ticked)
-    app = show("compare", baseline=erm.id, runs="all")
-    assert "too: tick these" in texts(app)
-    assert "same-groups" not in [button.key for button in app.button]
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_estimated_groups_of_one_space_are_compared(show) -> None:
     as_if_on_spaces("r-one", "r-one")
     app = show("compare")
@@ -222,20 +184,6 @@ def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_the_charts_of_cost_share_one_legend(show) -> None:
-    page = show("compare", view="Cost")
-    figures = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
-    assert len(figures) == 3 and not any(figure["layout"]["showlegend"] for figure in figures)
-    listed = [one.value for one in page.markdown if one.value.startswith(":color[●]")]
-    colours = {trace["name"]: trace["marker"]["color"] for figure in figures for trace in figure["data"]}
-    slim, erm = (
-        f':color[●]{{foreground="{colours[name]}"}}\xa0:small[{name}]'.replace(" ", "\xa0")  # no line ends in a name
-        for name in ("slim, from reference", "erm")
-    )
-    assert listed in ([f"{slim}\u2003 {erm}"], [f"{erm}\u2003 {slim}"])
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_the_costs_say_that_answers_are_simulated(show) -> None:
     told = texts(show("compare", view="Cost"))
     assert told.count("come from the simulated annotator") == 2 and "took nobody's time" in told
@@ -273,18 +221,6 @@ def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> Non
     app = show("compare", **comparison.compare_parameters(before, after))
     assert app.selectbox(key="pick-baseline").value == before.id and app.query_params["runs"] == "all"
     assert "Tick the runs" not in texts(app)
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_name_that_somebody_gave_is_shown_and_found_at_once(show) -> None:
-    store = session.store()
-    show("compare")
-    reference = next(run for run in store.runs.all(kind="train") if not run.spec.get("subset"))
-    store.notes.rename(reference.id, "Referenz für Äpfel")
-    app = show("compare")
-    assert any("Referenz für Äpfel · erm, seed 0" in one for one in app.selectbox(key="pick-baseline").options)
-    n_runs = len(app.dataframe[0].value)
-    assert len(show("compare", find="referenz für").dataframe[0].value) == n_runs, "all were made from it"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -421,15 +357,6 @@ def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     assert len(comparison.read(dataset).rows) == 1
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_link_to_a_run_beside_the_baseline_that_is_not_there_says_so(show) -> None:
-    slim, _ = evaluations()
-    app = show("compare", view="Attention", after=slim.id)
-    assert app.selectbox(key="pick-after").value == slim.id and not app.toast
-    app = show("compare", view="Attention", after="r-unheard")
-    assert ["r-unheard from the address was not found" in one.value for one in app.toast] == [True]
-
-
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     store = session.store()
@@ -489,28 +416,3 @@ def test_with_one_model_the_next_thing_is_the_next_step_of_the_loop(show) -> Non
     assert "**Next:** The Compare step is waiting in the queue." in texts(show("compare"))
     store.attempts.request_stop(run.id)
     assert "**Next:** press *Evaluate on test* above." in texts(show("compare")), "it is done on this page"
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_step_that_was_stopped_is_named_here_as_on_the_other_pages_of_the_loop(show) -> None:
-    store = session.store()
-    slim, _ = evaluations()
-    model = store.runs.fetch(slim.spec["model"])
-    store.runs.delete(model.id, cascade=True)
-    again, _ = store.runs.submit(parse_spec(model.spec))
-    store.attempts.request_stop(again.id)
-    assert "**Next:** The Retrain step was stopped. Retry it, or choose other settings." in texts(show("compare"))
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_runs_ticked_for_one_data_set_are_no_choice_for_another(show, older: Dataset) -> None:
-    first, (slim, erm) = session.store().datasets.all()[-1], evaluations()
-    with session.store().database.write() as connection:  # as if it were of the other data set
-        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == slim.id).values(dataset_id=older.id))
-    app = show("compare", dataset=first.id, runs=erm.id)
-    app.selectbox(key="pick-dataset").select(older.id).run()
-    assert not app.warning and "Tick the runs" not in texts(app)
-    assert app.dataframe[0].value.index.tolist() == [slim.id] and app.query_params["runs"] == "all"
-    app = show("compare", dataset=first.id, runs="none")
-    app.selectbox(key="pick-dataset").select(older.id).run()
-    assert "Tick the runs" not in texts(app)

@@ -47,11 +47,3 @@ def test_cells_tell_distinct_images_from_repeats() -> None:
     for bar in (chosen, repeated):
         assert bar.customdata.tolist() == [[20, 30, 5]]
         assert bar.hovertemplate.endswith("%{customdata[0]} of %{customdata[1]} images, %{customdata[2]} repeats")
-
-
-def test_the_axis_of_a_subset_of_a_few_images_has_no_parts_of_images() -> None:
-    def step(chosen: int) -> int | None:
-        frame = pd.DataFrame({"cell": ["cat, 0", "dog, 0"], "size": [9, 9], "chosen": [chosen, 1], "repeated": [0, 0]})
-        return cells_chart(frame).layout.xaxis.dtick
-
-    assert (step(1), step(30)) == (1, None)

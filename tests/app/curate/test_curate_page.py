@@ -17,11 +17,6 @@ from slim_core.store.results import ModelResult
 from tests.app.conftest import as_if_probed, box, finish, hop, of_a_probe, way_to_retrain
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_sends_to_the_data_page(show) -> None:
-    assert any("register a folder" in text.value for text in show("curate").markdown)
-
-
 def space_of(app) -> str:
     """The space that is chosen."""
     return app.selectbox(key="pick-space").value
@@ -86,29 +81,6 @@ def test_in_another_space_what_is_usual_there_is_proposed(show) -> None:
     assert proposed() == (default_subset_size(240), "space")
     app.selectbox(key="pick-space").select(probed.spec["space"]).run()
     assert not app.exception and proposed() == (120, "both"), "half of 240"
-
-
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
-def test_how_another_subset_is_retrained_is_proposed_anew(show) -> None:
-    store = session.store()
-    before = store.runs.all(kind="curate", status="done")[0]
-    again, _ = store.runs.submit(parse_spec(before.spec | {"seed": 7}))
-    finish(again.id, before.metrics)
-    app = show("curate", subset=before.id)
-
-    def proposed() -> tuple[int, str]:
-        (seed,) = [one.value for one in app.number_input if "-retrain-" in str(one.key)]
-        return seed, way_to_retrain(app).value
-
-    assert proposed() == (before.spec["seed"], "reference")
-    way_to_retrain(app).select("scratch").run()
-    app.selectbox(key="pick-subset").select(again.id).run()
-    assert proposed() == (7, "scratch"), "its own seed, and the way that was chosen for the reference of both"
-    app.button(key="retrain").click().run()
-    assert not app.exception and store.runs.all(kind="train")[0].spec["seed"] == 7
-    probed = of_a_probe(before)
-    app.run().selectbox(key="pick-space").select(probed.spec["space"]).run()
-    assert proposed() == (before.spec["seed"], "last-layer")
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -204,29 +176,6 @@ def test_with_answers_that_are_all_wrong_the_loop_goes_on_without_trust_and_says
     assert numbers(app)["Trusted"] == "not used"
     app.selectbox(key="curate-strategy").select("slim-reference").run()
     assert any("has no image to choose from" in one.value for one in app.error)
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_slim_needs_no_campaign(show, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(session.store().campaigns), "all", lambda *_: [])
-    app = show("curate")
-    assert numbers(app)["Images"] == str(default_subset_size(240))
-    assert any("No answer says right or wrong" in one.value for one in app.warning)
-    app.selectbox(key="curate-strategy").select("slim-reference").run()
-    assert any("This strategy needs answers" in one.value for one in app.info)
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_without_redis_the_button_tells_it_and_the_run_waits_with_its_answers(show) -> None:
-    app = show("curate")
-    app.number_input(key=f"curate-size-{space_of(app)}").set_value(30).run()
-    app.button(key="submit-curate").click().run()
-    assert not app.exception
-    assert any("queue" in error.value.lower() for error in app.error)
-    store = session.store()
-    run = store.runs.all(kind="curate")[0]
-    assert (run.status, run.spec["size"]) == ("queued", 30)
-    assert run.spec["answers_seq"] == store.answers.last_seq(run.spec["campaign"])
 
 
 @pytest.mark.usefixtures("filled_home")

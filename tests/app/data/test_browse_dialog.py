@@ -8,7 +8,6 @@ import pytest
 
 from app import session
 from app.access import Viewer
-from slim_core.data import choosing
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 from tests.app.conftest import Show, hop
@@ -32,15 +31,6 @@ def labels(app) -> list[str]:
 
 def press(app, label: str):
     return next(one for one in app.button if one.label == label).click().run()
-
-
-def test_one_folder_that_is_not_listed_is_said_in_the_singular(
-    show: Show, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(choosing, "MOST_SHOWN", 0)
-    app = press(press(show("data"), "Browse"), str(root))
-    said = "1 folder, 0 images. 1 folder is not listed. Narrow the names above."
-    assert said in [one.value for one in app.caption]
 
 
 def test_one_goes_down_and_up_and_the_folder_fills_the_field(show: Show, root: Path) -> None:

@@ -41,61 +41,6 @@ def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, data
     assert page.count(f'<a href="/api/image/{dataset.id}/') == 20, "each opens large"
 
 
-@pytest.mark.parametrize(("name", "share"), [("cat, indoors", 0.4), ("Brazilian ground squirrel, forest", 0.5)])
-def test_the_counts_have_half_of_the_page_beside_long_names(name: str, share: float) -> None:
-    def page(name: str) -> None:
-        from app.data import check
-
-        groups = [{"split": split, "name": name, "n": 3} for split in ("train", "val", "test")]
-        check.show_counts({"groups": groups, "splits": {}, "n_masks": 0, "n_images": 9})
-
-    app = AppTest.from_function(page, kwargs={"name": name}).run()
-    assert app.columns[0].weight == pytest.approx(share)
-
-
-def test_long_names_of_groups_leave_room_for_their_counts() -> None:
-    def page() -> None:
-        from app.data import check
-
-        names = ["a <b> of many letters, which nobody reads, " + place for place in ("land", "water")]
-        found = [{"split": "train", "name": name, "n": 3} for name in [*names, "cat, land"]]
-        check.counts_table({"groups": found, "splits": {"train": 9}, "n_masks": 0, "n_images": 9})
-
-    shown = AppTest.from_function(page).run().dataframe[0].value
-    assert shown.index.tolist() == [
-        "a <b> of many letter…y reads, land",
-        "a <b> of many letter…reads, water",
-        "cat, land",
-    ]
-
-
-def test_the_counts_of_other_groups_have_another_place_so_that_their_columns_get_widths_of_their_own() -> None:
-    """In the same place, a table keeps the widths of the one before, and names longer than those before are cut."""
-
-    def page(name: str) -> None:
-        from app.data import check
-
-        found = [{"split": "train", "name": name, "n": 3}]
-        check.counts_table({"groups": found, "splits": {"train": 3}, "n_masks": 0, "n_images": 3})
-
-    places = []
-    for name in ("a", "waterbird, land", "a"):
-        (place, *_) = AppTest.from_function(page, kwargs={"name": name}).run().main.children.values()
-        assert next(iter(place.children.values())).type == "dataframe"
-        places.append(place.proto.id)
-    assert places[0] == places[2] != places[1] and all("counts-" in each for each in places)
-
-
-def test_the_sample_can_be_narrowed_to_a_group(show, dataset) -> None:
-    app = show("data")
-    group = session.store().datasets.table(dataset.id)
-    app.selectbox(key="sample-group").select("1, flower").run()
-    page = "".join(str(html.proto.body) for html in app.get("html"))
-    rows = group.rows("train")
-    wanted = sum((group.labels[rows] == 1) & (group.attributes[rows] == 1))
-    assert page.count("<img") == wanted
-
-
 def test_a_link_reproduces_the_sample(show, dataset) -> None:
     app = show("data", dataset=dataset.id, **{"sample-split": "val", "sample-group": "0, china"})
     assert app.selectbox(key="sample-group").value == "0, china"
@@ -127,16 +72,6 @@ def test_masks_that_are_shown_of_one_data_set_hide_no_image_of_another(show, dat
     assert n_images(app) == 2
     masks = app.toggle(key="sample-masks")
     assert masks.disabled and masks.value is False
-
-
-def test_a_split_without_masks_is_not_said_to_be_without_images(show, unmasked) -> None:
-    store = session.store()
-    row = int(store.datasets.table(unmasked.id).rows("val")[0])
-    store.shapes.keep(unmasked.id, row, [[[2, 2], [12, 2], [12, 12]]], (16, 16), id="a")
-    app = show("data", dataset=unmasked.id)
-    app.toggle(key="sample-masks").set_value(True).run()
-    told = "No train images of any group have a mask, box or drawing. Choose another split or group."
-    assert told in [info.value for info in app.info]
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -204,21 +139,6 @@ def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_
     assert "registered as demo: they cannot be registered as twin." in "".join(toast.value for toast in app.toast)
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, small_demo: Path) -> None:
-    app = button(check(show("data"), small_demo), "Register").click().run()
-    assert "Check" not in [one.label for one in app.button]
-    assert any("fingerprint" in caption.value for caption in app.caption)
-
-
-def test_data_that_is_registered_can_be_checked_again_beside_its_own_counts(show, dataset) -> None:
-    app = show("data")
-    app.session_state["register-open-0"] = True
-    app = check(app.run(), dataset.root)
-    assert not app.exception and "A check registers nothing." in texts(app)
-    assert app.dataframe[0].value.equals(app.dataframe[1].value)
-
-
 def test_images_inside_files_are_unpacked_at_a_press_and_the_folder_is_checked_again(
     show, empty_home: Path, tmp_path: Path
 ) -> None:
@@ -246,13 +166,6 @@ def test_a_folder_without_metadata_is_refused_in_one_sentence_and_changes_nothin
     app = check(show("data"), tmp_path / "empty")
     assert "was not registered.** Nothing was changed" in texts(app)
     assert "is empty: put images into a folder for each class there." in texts(app)
-    assert session.store().datasets.all() == []
-
-
-@pytest.mark.usefixtures("empty_home")
-def test_a_path_outside_the_allowed_folders_is_refused(show) -> None:
-    app = check(show("data"), "/etc")
-    assert "lies outside the allowed folders" in app.error[0].value
     assert session.store().datasets.all() == []
 
 
@@ -341,18 +254,6 @@ def test_broken_and_missing_files_can_be_left_out(show, spoilt: Path) -> None:
     assert [one.label for one in app.get("download_button")] == ["Left-out images"]
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_what_is_left_out_of_one_folder_is_asked_anew_for_the_next(show, spoilt: Path, tmp_path: Path) -> None:
-    other = shutil.copytree(spoilt, tmp_path / "other")
-    app = check(show("data"), spoilt)
-    for cause in ("missing", "broken"):
-        leave_out(app, cause).check().run()
-    app.text_input[0].set_value(str(other))
-    button(app, "Check").click().run()  # with the path that was typed just now
-    assert not any(leave_out(app, cause).value for cause in ("missing", "broken"))
-    assert button(app, "Register").disabled
-
-
 def leave_out(app, cause: str):
     """The box beside the finding."""
     return next(one for one in app.checkbox if str(one.key).endswith(f"-leave-out-{cause}"))
@@ -428,17 +329,6 @@ def test_a_label_column_that_was_not_chosen_is_asked_for(show, foreign: Path) ->
     assert "=COLUMN" not in texts(app) and session.store().datasets.all() == []
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_an_option_of_another_format_is_named_where_it_is_wrong(show, tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    app = show("data")
-    app.text_input[0].set_value(str(tmp_path / "images")).run()
-    app.selectbox[0].select("celeba").run()
-    app.text_input(key="option-celeba-target").set_value("Blond").run()
-    button(app, "Check").click().run()
-    assert "was not registered" in texts(app)
-
-
 @pytest.fixture
 def changing(empty_home: Path, tmp_path: Path, small_demo: Path) -> Path:
     """The small demo set, registered from a folder that a test may change."""
@@ -491,14 +381,6 @@ def test_an_archive_that_is_sent_is_unpacked_and_its_folder_checked(show, foreig
     app.file_uploader[0].upload("photos.zip", content.getvalue(), "application/zip").run()
     assert app.text_input(key="import-path").value.endswith("/photos/photos")
     assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour, local"]
-
-
-@pytest.mark.usefixtures("empty_home")
-def test_an_archive_that_cannot_be_taken_is_refused_in_a_sentence(show) -> None:
-    app = show("data")
-    app.file_uploader[0].upload("photos.zip", b"<html>404</html>", "application/zip").run()
-    assert "is a web page and not an archive" in app.error[0].value
-    assert app.text_input(key="import-path").value == ""
 
 
 @pytest.mark.usefixtures("empty_home")

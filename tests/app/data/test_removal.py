@@ -27,19 +27,6 @@ def opened(app, dataset: Dataset):
     return app.run()
 
 
-def test_a_data_set_is_renamed_noted_and_tagged(show: Show, dataset: Dataset) -> None:
-    app = show("data")
-    app.text_input(key=f"name-{dataset.id}").set_value("birds")
-    app.text_area(key=f"note-{dataset.id}").set_value("95 % *forest*")
-    app.multiselect(key=f"tags-{dataset.id}").set_value(["paper"])
-    next(one for one in app.button if one.label == "Save").click().run()
-    assert session.store().datasets.fetch(dataset.id).name == "birds"
-    assert "95 % \\*forest\\*" in told(app) and "paper" in told(app)
-    app.text_input(key=f"name-{dataset.id}").set_value(" ")
-    next(one for one in app.button if one.label == "Save").click().run()
-    assert "is not a name" in told(app)
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_what_goes_is_counted_first_and_a_tick_is_needed(show: Show) -> None:
     store = session.store()

@@ -23,12 +23,6 @@ def draw(dataset, row: int, id: str = "a") -> None:
     session.store().shapes.keep(dataset.id, row, BOX, (28, 28), id=id)
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_says_what_it_is_for(show) -> None:
-    app = show("draw")
-    assert "Outline the object in a few images" in app.info[0].value
-
-
 def test_images_are_proposed_group_by_group_and_the_same_to_everybody(dataset) -> None:
     table = session.store().datasets.table(dataset.id)
     rows, n_open = shape_progress.proposed(dataset.id, "train")
@@ -56,11 +50,6 @@ def test_an_image_of_the_address_that_the_data_set_does_not_have_is_said_once(sh
     assert "row" not in app.query_params
     app.run()
     assert not app.toast
-
-
-def test_a_link_to_an_image_opens_it_without_a_word(show, dataset) -> None:
-    app = show("draw", dataset=dataset.id, row="0")
-    assert not app.toast and app.query_params["row"] == "0"
 
 
 def opened(app) -> int | None:
@@ -141,18 +130,6 @@ def test_scores_that_are_there_say_so(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_without_a_queue_all_are_saved_and_that_is_said_once(show) -> None:
-    (dataset,) = session.store().datasets.all()
-    draw(dataset, int(session.store().datasets.table(dataset.id).rows("test")[0]))
-    n = len(queueing.outdated(dataset.id))
-    app = show("draw", dataset=dataset.id)
-    app.button(key="score-again").click().run()
-    (told,) = [one.value for one in app.error]
-    assert told.count("once the queue is back") == 1 and f"{n} runs are saved and start by themselves" in told
-    assert n > 1 and len(session.store().runs.all(status="queued")) == n
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_space_shows_the_scores_of_what_was_drawn() -> None:
     from slim_core.runs.executor import InProcess
     from slim_core.steps.registry import parse_spec
@@ -192,15 +169,6 @@ def versions(dataset, tmp_path):
     changed = replace(table, frame=table.frame.assign(label=labels))
     report = ImportReport(dataset.format, dataset.imported_as, dataset.root, (), n_images=len(table))
     return dataset, store.datasets.register(Imported(changed, report))
-
-
-def test_versions_of_one_name_and_size_are_told_apart_by_the_box(show, versions) -> None:
-    """The browser sends the words of what is chosen: with equal words a press chose the other version."""
-    for one in versions:
-        app = show("draw", dataset=one.id)
-        words = [option for option in app.selectbox[0].options if one.name in option]
-        assert sorted(words) == sorted(f"{each.name} (40 images) · {each.id}" for each in versions)
-        assert app.selectbox[0].value in (one.id, f"{one.name} (40 images) · {one.id}")
 
 
 def test_an_older_version_is_shown_without_a_canvas(show, versions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from app import session
-from app.jobs.about import attempt_events, waited_s
-from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset, Event
+from app.jobs.about import attempt_events
+from slim_core.store import Event
 from slim_core.store.database import Database
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,14 +42,6 @@ def test_a_run_that_was_lost_and_then_done_has_two_attempts() -> None:
     ]
 
 
-def test_an_attempt_that_was_handed_back_says_so_and_is_not_one_that_was_lost() -> None:
-    told = attempt_events(events(("claimed", {}), ("handed_back", {"attempt": 1}), ("claimed", {})), 2)
-    assert [(one.attempt, one.text) for one in told][1:] == [
-        (1, "ada shut down and requeued it"),
-        (2, "ada started on its device"),
-    ]
-
-
 def test_a_failure_tells_its_message_and_an_unknown_event_its_name() -> None:
     told = attempt_events(events(("claimed", {}), ("failed", {"message": "no memory"}), ("put_aside", {})), 1)
     assert [one.text for one in told][1:] == ["failed: no memory", "put aside (ada)"]
@@ -68,23 +58,3 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     clock = [BEGIN]
     monkeypatch.setattr(Database, "now", lambda _self, _connection: clock[0])
     return clock
-
-
-@pytest.mark.usefixtures("waiting_queue")
-def test_a_run_that_was_lost_has_waited_without_the_computing_before(dataset: Dataset, now: list[datetime]) -> None:
-    store = session.store()
-    run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    for waits_s, computes_s in ((10, 3600), (20, 1800)):
-        now[0] += timedelta(seconds=waits_s)
-        token = store.attempts.claim(run.id, "w", "cpu")
-        now[0] += timedelta(seconds=computes_s)
-        store.attempts.lose(run.id, token, "was killed by SIGKILL (signal 9)")
-    assert waited_s(store.runs.fetch(run.id)) == 30
-    now[0] += timedelta(seconds=5)
-    store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "no memory")
-    assert waited_s(store.runs.fetch(run.id)) == 35
-    now[0] += timedelta(days=1)
-    store.attempts.retry(run.id)
-    now[0] += timedelta(seconds=7)
-    store.attempts.claim(run.id, "w", "cpu")
-    assert waited_s(store.runs.fetch(run.id)) == 7

@@ -83,16 +83,6 @@ def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_ow
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_queue_that_is_starting_is_no_error(show, monkeypatch) -> None:
-    monkeypatch.setattr("workers.local._url_once_up", lambda _home: None)  # it has not written its address yet
-    monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() + 60)
-    page = show("jobs")
-    assert "The queue is still starting." in said(page) and not page.error
-    monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() - 1)
-    assert any("No queue runs" in error.value for error in show("jobs").error)
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_nobody_is_told_to_start_a_worker_that_could_not_start_without_redis(show, monkeypatch) -> None:
     monkeypatch.setenv("SLIM_REDIS_URL", "redis://127.0.0.1:1/0")  # nothing listens there
     settings.cache_clear()
@@ -120,21 +110,6 @@ def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
     assert {row[2] for row in rows} == {"✓ done"}
     assert [row[-1] for row in rows] == [run.id for run in session.store().runs.all()]
     assert linked_runs(app, "Runs") == [row[-1] for row in rows]
-
-
-def test_a_long_name_is_cut_in_a_row_that_would_grow_with_it(show, dataset) -> None:
-    name, who = "All images of water and of land, " * 5 + "part 7", "a-person@department-of-a-university.example.org"
-    spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
-    run, _ = session.store().runs.submit(parse_spec(spec), by=who, name=name)
-    with session.store().database.write() as connection:
-        connection.execute(schema.datasets.update().values(name=name))
-    app = show("jobs")
-    (row,) = [one for one in app.markdown if one.value.startswith(":gray-badge")]
-    assert "All images" in row.value and "part 7" in row.value and len(row.value) < 70 and row.proto.help == name
-    assert [who in one.value for one in app.caption if "By a-person" in one.value] == [False]
-    app = show("jobs", run=run.id)
-    assert f"Training · {run.id}" in [one.value for one in app.caption], "not as code: too pale"
-    assert len(cells(app, "About this run")[0][1]) <= 40
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -205,12 +180,6 @@ def test_a_link_opens_a_run_with_its_log_numbers_and_parameters(show) -> None:
     assert {"Worst group", "Average"} <= {metric.label for metric in app.metric}
     assert {"Computing time", "Peak memory"} <= {row[0] for row in cells(app, "About this run")}
     assert run.spec["model"] in linked_runs(app, "Parameters")
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_training_has_its_curves_and_other_steps_have_none(show) -> None:
-    drawn = {kind: len(show("jobs", run=newest(kind).id).get("plotly_chart")) for kind in ("train", "evaluate")}
-    assert drawn == {"train": 2, "evaluate": 0}
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -286,17 +255,6 @@ def _took(connection: Connection, run_id: str, began: datetime, start: int, end:
     times = {"started_at": began + timedelta(minutes=start), "finished_at": began + timedelta(minutes=end)}
     values = {**times, "queued_at": began, "seconds": 60.0 * (end - start), "status": "done", "attempt": 1}
     connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_training_whose_curves_are_damaged_still_shows_its_log(show) -> None:
-    run = newest("train")
-    (session.store().artifacts.folder(run.id) / "history.json").write_text("[")
-    app = show("jobs", run=run.id)
-    assert [error.value for error in app.error] == [
-        f"The file history.json of {run.id} is damaged: put it back from a backup, or run that step again."
-    ]
-    assert "done in" in said(app), "the last line of the log"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -461,15 +419,6 @@ def test_who_stops_a_run_reads_what_is_left_of_it(show) -> None:
     assert asked().endswith("It can be resumed after its last finished epoch.")
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
-    store, run = session.store(), submitted()
-    token = store.attempts.claim(run.id, "w", "cpu")
-    (store.artifacts.checkpoints(run.id) / "last.pt").write_bytes(b"saved")
-    store.attempts.cancel(run.id, token)
-    assert show("jobs", run=run.id).button(key=f"retry-{run.id}").label == "Resume"
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_another_run(show) -> None:
@@ -502,15 +451,6 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_what_is_typed_into_the_filter_by_status_is_left_alone_when_the_page_is_drawn_again(show) -> None:
-    app = show("jobs", status="failed")
-    assert app.multiselect(key="history-status").value == ["failed"]
-    app.run()
-    box = app.multiselect(key="history-status")
-    assert box.value == ["failed"] and not box.proto.set_value
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago() -> None:
     def page(run: str) -> None:
         from app.jobs.one_run import _now
@@ -521,18 +461,6 @@ def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago
     app.session_state["message-once"] = "This run exists already."
     app.run()
     assert not app.exception and app.session_state["message-once"]
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_where_a_chain_failed_the_list_leads_to_the_run_that_failed_by_itself(show) -> None:
-    store, train = session.store(), submitted()
-    spec = {"kind": "gradcam", "dataset": train.dataset_id, "model": train.id}
-    maps, _ = store.runs.submit(parse_spec(spec), by="tests")
-    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No memory.")
-    assert store.runs.fetch(maps.id).status == "failed", "with its parent"
-    app = show("jobs")
-    next(one for one in app.button if one.label == "Open the run").click().run()
-    assert app.query_params["run"] == train.id, "a reload shows the run again"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -581,19 +509,6 @@ def test_deleting_asks_first_and_leaves_the_images(show, filled_home: Path) -> N
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_an_evaluation_that_failed_is_not_said_to_leave_compare(show) -> None:
-    store, dataset = session.store(), session.store().datasets.all()[0]
-    model, _ = store.runs.submit(
-        parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 9})
-    )
-    evaluation, _ = store.runs.submit(parse_spec({"kind": "evaluate", "dataset": dataset.id, "model": model.id}))
-    for one in (model, evaluation):
-        store.attempts.request_stop(one.id)
-    text = said(show("jobs", run=model.id))
-    assert f"Evaluation (1): {evaluation.id}" in text and "no longer be seen on Compare" not in text
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> None:
     store, run = session.store(), newest("gradcam")
     app = show("jobs", run=run.id)
@@ -634,20 +549,6 @@ def test_a_log_that_is_gone_is_said_to_be(show, filled_home: Path) -> None:
     app = show("jobs", run=run.id, about="Environment")
     assert "There is no log. Its files were removed" in said(app)
     assert "The environment is recorded" in said(app)
-
-
-@pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize("one", [False, True])
-def test_a_database_that_is_gone_is_told_in_one_sentence(show, filled_home: Path, one: bool) -> None:
-    params = {"run": newest("evaluate").id} if one else {}
-    app = show("jobs", **params)
-    session.store().close()
-    for path in filled_home.glob("slim.db*"):
-        path.unlink()
-    (filled_home / "slim.db").mkdir()
-    app.run()
-    assert not app.exception
-    assert any("The database" in error.value and "set SLIM_HOME" in error.value for error in app.error)
 
 
 @pytest.mark.kills_processes

@@ -49,14 +49,6 @@ def test_it_is_read_when_asked_for_and_what_can_go_goes(show: Show) -> None:
     assert set(free[1:]) <= kept
 
 
-def test_one_that_somebody_else_has_deleted_keeps_none_of_the_others(show: Show) -> None:
-    store, (app, copies) = session.store(), three_chosen(show)
-    store.runs.delete(copies[0])
-    app.button(key="storage-delete").click().run()
-    assert not app.exception and [store.runs.find(one) for one in copies] == [None] * 3
-    assert sum(copies[0] in one.value for one in app.error) == 1
-
-
 def test_all_go_though_another_page_is_opened_meanwhile(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     store, (app, copies) = session.store(), three_chosen(show)
     delete = actions.delete_run

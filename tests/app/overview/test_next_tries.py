@@ -66,18 +66,6 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize(
-    ("unique", "are"), [(39, "1 of the 40 images of the subset is a repeat."), (38, "are repeats.")]
-)
-def test_one_repeat_is_said_in_the_singular(unique: int, are: str) -> None:
-    _, _, result, subset = retrained()
-    counts = {"images": 40, "images_unique": unique}
-    asked = replace(subset, spec=subset.spec | {"size": 40}, metrics=subset.metrics | counts)
-    found = _all(result.model, asked)
-    assert next(one.why for one in found if one.name == "size").endswith(are)
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_more_images_are_no_try_where_fewer_could_be_given_than_were_asked_for() -> None:
     _, _, result, subset = retrained()
     given = subset.metrics | {"images": 40, "images_unique": 38}
@@ -234,19 +222,6 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
         assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", plain), "it asks nobody"
     beside = replace(probe, model=fitted)
     assert queueing.is_unasked(fitted, curate, beside) and not queueing.is_unasked(by_l1, curate, beside)
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_how_many_images_were_asked_about_is_told() -> None:
-    _, _, result, subset = retrained()
-
-    def told(**asked: int) -> tuple[str, str]:
-        found = _all(result.model, replace(subset, metrics=subset.metrics | asked))
-        return next((one.label, one.why) for one in found if one.name == "answers")
-
-    images = "Answers about 24 images were used, 10.0\u00a0% of the training images."
-    assert told(answers=24) == ("Ask about more images", images)
-    assert told(answers=0) == ("Ask about images", "No answers were used.")
 
 
 @pytest.mark.usefixtures("filled_home")

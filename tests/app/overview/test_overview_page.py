@@ -8,20 +8,19 @@ from urllib.parse import parse_qsl
 
 import pandas as pd
 import pytest
-import sqlalchemy as sa
 from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.testing.v1.element_tree import Selectbox
 
 from app import session
 from app.access import Viewer
-from app.services import actions, loop_state, queueing
+from app.services import actions, loop_state
 from app.services.results import comparison
 from app.services.results.comparison import predictions_of
 from app.ui import run_state
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.formatting import percent
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Run, schema
+from slim_core.store import Run
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import as_good_on, button, finish, newest_pipeline
 
@@ -100,16 +99,6 @@ def test_a_press_queues_all_its_steps_though_another_page_is_opened_meanwhile(sh
     assert [run.kind for run in pipeline.runs] == ["train", "gradcam", "space", "evaluate", "candidates"]
 
 
-def test_what_is_set_for_one_data_set_is_not_kept_for_another(show, older, dataset) -> None:
-    app = show("overview", dataset=dataset.id)
-    app.number_input(key=f"epochs-loop-{dataset.id}").set_value(3).run()
-    assert "looks after 3 epochs" in texts(app)
-    app.selectbox(key="pick-dataset").select(older.id).run()
-    assert not app.exception and "looks after 3 epochs" not in texts(app)
-    app.selectbox(key="pick-dataset").select(dataset.id).run()
-    assert "looks after 100 epochs" in texts(app)
-
-
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_the_next_step_names_what_is_not_known_yet_and_its_button_what_it_queues(show) -> None:
     def proposed() -> tuple[str, str]:
@@ -150,15 +139,6 @@ def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figure
     assert "Retrained and evaluated: worst group" in told and "**25.0 %**" in told
 
 
-@pytest.mark.usefixtures("moved_images")
-def test_images_that_were_moved_away_are_missed_once_and_the_numbers_stay(show) -> None:
-    app = show("overview")
-    assert not app.exception
-    assert [("no longer in" in error.value) for error in app.error] == [True]
-    assert [one.label for one in app.metric][:2] == ["Worst-group accuracy", "Average accuracy"]
-    assert "**Every group" in texts(app) and "**Try next**" not in texts(app), "a title without anything below it"
-
-
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_failed_says_so_once(show) -> None:
     app = show("overview")
@@ -177,19 +157,6 @@ def queued_training(show) -> Run:
     """The training that the press for the questions has queued."""
     show("overview").button(key="loop-questions").click().run()
     return next(run for run in session.store().runs.all() if run.kind == "train")
-
-
-@pytest.mark.usefixtures("dataset", "waiting_queue")
-def test_a_step_that_did_not_fit_into_memory_is_run_in_parts_beside_the_line_that_resumes_it(show) -> None:
-    train, store = queued_training(show), session.store()
-    token = store.attempts.claim(train.id, "w", "cuda")
-    out = store.artifacts.attempt(train.id, 1)
-    (out / "log.txt").write_text("It did not fit.")
-    (out / "remedy.json").write_text('{"batch_size": 16}')
-    store.attempts.fail(train.id, token, "It holds 16.")
-    app = show("overview")
-    assert "Run with batch_size 16, *Resume* it above, or choose other settings." in texts(app)
-    assert app.button(key=f"remedy-{train.id}").label == "Run with batch_size 16"
 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
@@ -235,30 +202,6 @@ def opened(app) -> bool:
     return next(bool(one.proto.expanded) for one in app.expander if one.label == "New training")
 
 
-@pytest.mark.usefixtures("waiting_queue")
-def test_who_may_not_queue_a_failed_step_again_is_told_who_may(show, dataset, as_person) -> None:
-    store = session.store()
-    train, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "It failed.")
-    store.members.set_role("ann@example.org", "annotator", by="tests")
-    as_person("ann@example.org")
-    app = show("overview")
-    assert "It failed. A lead can retry it, or choose other settings." in texts(app)
-    assert f"retry-{train.id}" not in keys(app)
-
-
-@pytest.mark.usefixtures("waiting_queue")
-def test_who_may_not_stop_the_steps_sees_them_without_the_button(show, dataset, as_person) -> None:
-    session.store().members.set_role("lea@example.org", "lead", by="tests")
-    as_person("lea@example.org")
-    show("overview").button(key="loop-questions").click().run()
-    stop = f"stop-{newest_pipeline(dataset.id).id}"
-    assert stop in keys(show("overview"))
-    as_person("vic@example.org")
-    app = show("overview")
-    assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and stop not in keys(app)
-
-
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_was_stopped_has_not_failed(show) -> None:
     train, store = queued_training(show), session.store()
@@ -283,15 +226,6 @@ def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(
     assert worst.value == percent(after.metrics["wga"])
     assert worst.delta.endswith("points")
     assert any(f"is scored on {percent(1.0)} of the images" in one.value for one in app.caption)
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_long_name_of_a_run_does_not_stretch_the_row_of_steps(show) -> None:
-    name = "converged, " * 17 + "seed 7"
-    (space,) = session.store().runs.all(kind="space")
-    session.store().notes.rename(space.id, name)
-    (caption,) = (each for each in show("overview").caption if each.value.startswith("converged"))
-    assert len(caption.value) <= 60 and caption.value.endswith("seed 7") and caption.proto.help == name
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -339,24 +273,6 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_what_ends_while_the_page_is_drawn_is_on_it(show, monkeypatch) -> None:
-    store = session.store()
-    before, after = sorted(store.runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
-    store.runs.delete(after.id)
-    submitted, _ = store.runs.submit(parse_spec(after.spec))
-    read = loop_state.read
-
-    def read_later(*about):
-        if store.runs.fetch(submitted.id).status == "queued":
-            finish(submitted.id, after.metrics, like=before)
-        return read(*about)
-
-    monkeypatch.setattr(loop_state, "read", read_later)
-    app = show("overview")
-    assert "Not known yet" not in texts(app) and texts(app).count("done]") == 8
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_model_without_mistakes_shows_none(show) -> None:
     store = session.store()
     before, after = sorted(store.runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
@@ -391,50 +307,6 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
     gone = show("overview", result="r-gone")
     assert "What it gets wrong" in texts(gone) and "gone from the address was not found" in gone.toast[0].value
     assert not gone.run().toast, "it is said once"
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_browser_that_has_not_heard_of_another_result_yet_does_not_choose_the_one_before(show) -> None:
-    (dataset,) = session.store().datasets.all()
-    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
-    other, _ = session.store().runs.submit(spec)
-    app = show("overview")
-    before, first = app._tree, results(app).value
-    app.query_params["result"] = other.id  # a link on this very page
-    app.run()
-    app._tree = before  # as a poll, which sends all boxes as they were
-    results(app).select(first).run()
-    assert (results(app).value, app.query_params["result"]) == (other.id, other.id)
-    results(app).select(first).run()
-    assert results(app).value == first and "result" not in app.query_params
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_result_goes_by_the_names_that_its_models_were_given(show) -> None:
-    from slim_core.steps.registry import parse_spec
-
-    store = session.store()
-    (dataset,) = store.datasets.all()
-    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
-    store.runs.submit(spec, name="short")
-    options = results(show("overview")).options
-    assert options[1].startswith("short · small-resnet, seed 1: no retrained model yet")
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_two_results_of_one_minute_are_told_apart(show) -> None:
-    from slim_core.steps.registry import parse_spec
-
-    (dataset,) = session.store().datasets.all()
-    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
-    twins = [session.store().runs.submit(spec, force=True)[0].id for _ in range(2)]
-    with session.store().database.write() as connection:
-        same = sa.select(schema.runs.c.created_at).where(schema.runs.c.id == twins[0]).scalar_subquery()
-        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == twins[1]).values(created_at=same))
-    app = show("overview")
-    for twin in twins:
-        results(app).select(twin).run()
-        assert app.query_params["result"] == twin
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -552,19 +424,6 @@ def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, s
     assert not app.exception
     assert [one.name for one in session.store().datasets.all()] == ["demo"]
     assert app.title[0].value == "Data"
-
-
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
-def test_what_asks_nobody_may_lose_its_evaluations(show) -> None:
-    store = session.store()
-    (dataset,) = store.datasets.all()
-    pipeline = queueing.to_unasked(loop_state.read(store, dataset.id).result)
-    for run in pipeline.runs:
-        finish(run.id, {"val": {"worst_class": 0.5}})
-    for run in pipeline.runs:
-        if run.kind == "evaluate":
-            store.runs.delete(run.id)
-    assert "Train without answers, compare" in texts(show("overview"))
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -79,16 +78,6 @@ def test_a_disk_whose_figures_say_nothing_is_ready_while_it_takes_a_file(
     reports(monkeypatch, free=free, size=0)
     assert ask(client) == (200, {"ready": True, "database": "ok", "redis": "unavailable", "disk": "ok"})
     assert "slim_disk_free_bytes" not in client.get("/metrics").text, "no alarm by a figure that is none"
-
-
-def test_a_disk_whose_figures_say_nothing_and_that_takes_no_file_is_not(
-    client: TestClient, empty_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session.store()
-    reports(monkeypatch, free=0, size=0)
-    shutil.rmtree(empty_home)
-    status, told = ask(client)
-    assert status == 503 and told["disk"] == "unavailable" and str(empty_home) not in str(told)
 
 
 @pytest.mark.usefixtures("empty_home")

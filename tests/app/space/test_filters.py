@@ -73,14 +73,6 @@ def test_a_link_selects_its_images_on_space_and_asks_about_them_on_annotate(show
     assert any(f"**{len(expected):,} of {len(data):,}**" in text.value for text in app.markdown)
 
 
-def test_a_link_to_a_filter_is_followed_once_though_the_browser_sends_it_again(show, named) -> None:
-    app = show("space", filter=named.id)
-    assert [named.name in toast.value for toast in app.toast] == [True]
-    app.query_params["filter"] = named.id  # as what is pressed before the browser has heard of the new address
-    app.run()
-    assert not app.toast and "filter" not in app.query_params
-
-
 def test_a_link_narrows_the_gallery_of_attention_and_leads_to_asking(show, data, named) -> None:
     frame = attention_scores.frame(data.attention)  # of all splits
     expected = frame["row"][named.parts.passing(frame, {})].tolist()

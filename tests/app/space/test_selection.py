@@ -22,7 +22,6 @@ from app.space.selected import (
     ordered,
     table,
     take_back,
-    tile,
     why_not,
 )
 from slim_core.errors import AnswersRefusedError, ForbiddenError
@@ -190,59 +189,6 @@ def _not_asked(data, campaign) -> np.ndarray:
     return space_data.positions_of(data, not_asked(data, np.arange(len(data)), campaign))
 
 
-def test_one_selected_image_is_said_in_the_singular_where_it_is_tagged_asked_about_and_exported(data, campaign) -> None:
-    def page(campaign: str, position: int) -> None:
-        import numpy as np
-        import streamlit as st
-
-        from app import session
-        from app.services.results import space_data
-        from app.space.selected import show_asking, show_export, show_tags
-
-        found = session.store().campaigns.fetch(campaign)
-        everything = space_data.load(str(found.space_run_id))
-        show_asking(everything, np.array([position]), found)
-        show_tags(everything, np.array([position]))
-        show_export(everything, np.array([position]), campaign)
-        st.text(st.session_state.pop("space-said", ""))
-
-    position = int(_not_asked(data, campaign)[0])
-    session.store().tags.add(data.dataset, data.rows[[position - 1]], "odd")
-    app = AppTest.from_function(page, args=(campaign.id, position), default_timeout=60).run()
-    assert "1 image, one per line." in [caption.value for caption in app.caption]
-    assert app.button(key="space-extend").label.startswith("Add 1 image to ")
-    assert app.button(key="space-tag-add-0").label == "Tag 1 image"
-    app.button(key="space-extend").click().run()
-    assert app.text[0].value.startswith("1 image added to ") and not app.exception
-    app.session_state["space-tag"] = "odd"
-    app.run()
-    app.button(key="space-tag-add-0").click().run()
-    assert app.text[0].value == "1 image tagged “odd”."
-
-
-@pytest.mark.parametrize(
-    ("key", "done"), [("space-tag-add", "2 images tagged"), ("space-tag-remove", "1 image untagged")]
-)
-def test_a_second_press_does_not_say_that_no_image_is_tagged(data, key: str, done: str) -> None:
-    def page(run: str) -> None:
-        import numpy as np
-        import streamlit as st
-
-        from app.services.results import space_data
-        from app.space.selected import show_tags
-
-        show_tags(space_data.load(run), np.arange(3))
-        st.text(st.session_state.get("space-said", ""))
-
-    session.store().tags.add(data.dataset, data.rows[[0, 5]], "odd")
-    app = AppTest.from_function(page, args=(data.run,), default_timeout=60).run()
-    app.selectbox(key="space-tag").set_value("odd").run()
-    pressed = next(one for one in app.button if str(one.key).startswith(key))
-    for _ in range(2):
-        pressed.click().run()
-        assert app.text[0].value == f"{done} “odd”."
-
-
 def test_the_words_of_a_tag_are_its_name_however_many_images_have_it(data) -> None:
     def page(run: str, n: int) -> None:
         import numpy as np
@@ -273,11 +219,3 @@ def test_a_link_selects_its_images_and_one_whose_selection_is_gone_says_so_once(
         app.run()
         assert [one.value for one in app.toast] == ["There is no selection '000000000000': select the images again."]
         assert "selection" not in app.query_params and not app.run().toast
-
-
-def test_below_a_tile_a_long_class_is_cut_and_whole_under_the_pointer(data) -> None:
-    known = {"row": 3, "label_name": "cat", "prediction_name": "dog", "group": "cat, land"}
-    assert tile(data, known).lines == ['<span class="quiet">cat → dog</span>']
-    long = {**known, "prediction_name": "a dog of many letters, which nobody reads below a tile"}
-    (line,) = tile(data, long).lines
-    assert line == f'<span class="quiet" title="cat → {long["prediction_name"]}">cat → a dog of many…ow a tile</span>'

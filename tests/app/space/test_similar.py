@@ -7,11 +7,9 @@ import re
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.services.results import space_data
-from app.space import view
 from app.space.view import _nearest_to, kept
 from app.ui import selection
 from slim_core import result_files
@@ -60,13 +58,6 @@ def test_they_become_the_selection_and_the_link_can_be_closed(show, data) -> Non
     assert "like" not in app.query_params and len(app.get("bidi_component")) > 0
 
 
-def test_they_are_closed_where_other_features_and_more_images_were_chosen(show, data) -> None:
-    app = show("space", like=str(data.rows[11]), features="environment", nearest="48")
-    app.button(key="similar-close").click().run()
-    assert not app.exception
-    assert not {"like", "features", "nearest"} & set(app.query_params)
-
-
 def test_an_image_that_is_not_there_and_features_that_were_removed_are_said(show, data) -> None:
     for named in ("99999", "no number", "-1"):
         app = show("space", like=named)
@@ -90,25 +81,3 @@ def test_an_opened_image_leads_to_those_like_it(show, data) -> None:
     outside = next(one for one, split in enumerate(data.table.splits) if split == "test")
     links = [link.proto.query_string for link in show("attention", image=str(outside)).get("page_link")]
     assert not any("like=" in link for link in links), "no space holds it"
-
-
-def test_a_link_to_an_image_is_not_followed_again_in_another_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    def page() -> None:
-        from types import SimpleNamespace
-
-        import streamlit as st
-
-        from app.space.view import show_similar
-
-        show_similar(SimpleNamespace(dataset=st.session_state["of"]))
-
-    monkeypatch.setattr(space_data, "positions_of", lambda _data, rows: rows)
-    monkeypatch.setattr(view, "kept", lambda _data: ["attention"])
-    monkeypatch.setattr(view, "_nearest", lambda data, at, _known: view.st.text(f"{at} of {data.dataset}"))
-    app = AppTest.from_function(page)
-    app.session_state["of"], app.query_params["like"] = "d-1", "5"
-    shown = []
-    for dataset in ("d-1", "d-1", "d-2", "d-1"):
-        app.session_state["of"] = dataset
-        shown.append([one.value for one in app.run().text])
-    assert shown == [["5 of d-1"], ["5 of d-1"], [], []] and "like" not in app.query_params

@@ -43,11 +43,6 @@ def test_the_group_to_look_at_keeps_its_colour_however_rare_it_is() -> None:
     assert named == [NAMES_24[0], *NAMES_24[6:], OTHER]
 
 
-def test_twenty_categories_are_not_merged() -> None:
-    colouring = categories("Cluster", np.arange(20), [str(k) for k in range(20)])
-    assert [entry.n for entry in colouring.legend] == [1] * 20
-
-
 def test_a_scale_runs_from_dark_to_light_without_a_step_back() -> None:
     palette = continuous("Score", np.array([0.0, 1.0])).palette[1:]
     light = [0.2126 * int(c[1:3], 16) + 0.7152 * int(c[3:5], 16) + 0.0722 * int(c[5:], 16) for c in palette]
@@ -77,8 +72,3 @@ def test_the_wire_carries_one_byte_a_point() -> None:
     assert np.frombuffer(zlib.decompress(base64.b64decode(wire["codes"])), np.uint8).tolist() == pytest.approx(
         np.linspace(1, 255, 1000).round().tolist(), abs=1
     )
-
-
-def test_the_colours_of_100_000_points_in_few_groups_take_little() -> None:
-    index = np.random.default_rng(0).integers(0, 4, 100_000)
-    assert len(categories("Group", index, ["a", "b", "c", "d"]).wire()["codes"]) < 60_000

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import Any
 
 import pytest
 
 from app import session
-from app.space import view
 from slim_core.annotation.plan import create_campaign
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
-from slim_core.store import AnswerIn
 from tests.app.conftest import drawn, finish
-
-
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_sends_to_the_data_page(show) -> None:
-    assert any("register a folder" in text.value for text in show("space").markdown)
 
 
 @pytest.mark.slow
@@ -48,23 +40,6 @@ def test_the_next_step_follows_from_the_newest_campaign_on_the_space(show) -> No
     assert "curate a subset from the answers of" in told(), "all its images are answered"
     create_campaign(store, store.runs.all(kind="space")[0], share=0.1, seed=1, name="One *more*")
     assert "answer the images of One" in told()
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_an_answer_that_comes_while_the_colours_are_drawn_is_news(show, monkeypatch) -> None:
-    store, watched, coloured = session.store(), [], view.colours.colouring
-    campaign = create_campaign(store, store.runs.all(kind="space")[0], share=0.1, seed=1, name="Two")
-    item = store.campaigns.items(campaign.id)[0]
-
-    def colour(*about: Any) -> Any:
-        found = coloured(*about)
-        store.answers.save(campaign.id, "ann", [AnswerIn("a", item.id, 1)])
-        return found
-
-    monkeypatch.setattr(view.colours, "colouring", colour)
-    monkeypatch.setattr(view, "_watch", lambda *about: watched.append(about))
-    show("space", campaign=campaign.id, colour="answer")
-    assert watched == [(campaign.id, 0)] and store.answers.last_seq(campaign.id) > 0
 
 
 @pytest.mark.usefixtures("filled_home")

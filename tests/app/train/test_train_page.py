@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block, Selectbox
 
 from app import session
@@ -24,12 +23,6 @@ from slim_core.steps import recipes
 from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 from tests.app.conftest import as_if_probed, button, cells, finish, of_a_probe
-
-
-@pytest.mark.usefixtures("empty_home")
-def test_without_data_the_page_sends_to_the_data_page(show) -> None:
-    app = show("train")
-    assert "Register a data set first" in app.info[0].value
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -87,15 +80,6 @@ def test_evaluation_and_maps_follow_a_training_by_themselves_as_one_line(show, d
     assert not app.exception
     told = "\n".join(text.value for text in show("train", dataset=dataset.id).markdown)
     assert "**Train, evaluate, map attention**" in told
-
-
-@pytest.mark.usefixtures("waiting_queue")
-def test_a_training_without_maps_is_not_called_one_with_maps(show, dataset) -> None:
-    app = show("train")
-    app.checkbox(key="maps-Train").uncheck()
-    button(app, "Train").click().run()
-    told = "\n".join(text.value for text in show("train", dataset=dataset.id).markdown)
-    assert "**Train, evaluate**" in told
 
 
 @pytest.mark.usefixtures("waiting_queue")
@@ -221,15 +205,6 @@ def test_curves_of_a_training_that_runs_stand_for_a_while_and_end_complete(show,
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_training_shows_what_its_run_notes(show) -> None:
-    store = session.store()
-    known = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
-    run, _ = store.runs.submit(parse_spec({**known.spec, "seed": 99}), by="local")
-    finish(run.id, {**known.metrics, "report": {"notes": ["Left out: 0, sticker."]}})
-    assert [each.value for each in show("train", run=run.id).warning] == ["Left out: 0, sticker."]
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_an_evaluated_model_shows_its_groups_confusion_and_worst_slices_on_test(show) -> None:
     run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
     evaluation = next(one for one in session.store().runs.all(kind="evaluate") if one.spec["model"] == run.id)
@@ -273,21 +248,6 @@ def test_without_attention_maps_the_slices_say_what_to_run(show) -> None:
     assert any("map the attention of the model" in caption.value for caption in app.caption)
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
-def test_maps_that_are_made_after_an_evaluation_give_its_slices(show) -> None:
-    from slim_core.runs.executor import open_workbench
-    from slim_core.steps.specs import GradcamSpec
-
-    store = session.store()
-    reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
-    store.runs.delete(store.runs.all(kind="gradcam")[0].id, cascade=True)
-    assert any("map the attention of the model" in caption.value for caption in show("train", run=reference.id).caption)
-    open_workbench(device="cpu").run(GradcamSpec(dataset=reference.dataset_id, model=reference.id))
-    app = show("train", run=reference.id)
-    assert not any("map the attention of the model" in caption.value for caption in app.caption)
-
-
 @pytest.mark.usefixtures("filled_home")
 def test_a_model_that_is_not_evaluated_shows_validation_and_offers_to(show) -> None:
     store = session.store()
@@ -312,17 +272,6 @@ def test_a_link_with_a_subset_opens_the_retraining_form_with_its_reference(show)
     assert newest.spec["reference"] == reference.id
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_failed_training_shows_its_sentence(show) -> None:
-    store = session.store()
-    done = store.runs.all(kind="train")[0]
-    run, _ = store.runs.submit(_again(done), by="tests", force=True)
-    token = store.attempts.claim(run.id, "w", "cpu")
-    store.attempts.fail(run.id, token, "The learning rate is too large: lower it.")
-    app = show("train", run=run.id)
-    assert [error.value for error in app.error] == ["The learning rate is too large: lower it."]
-
-
 def ended(store, how: str):
     """A training of its own that ended so."""
     run, _ = store.runs.submit(_again(store.runs.all(kind="train")[0]), by="tests", force=True)
@@ -345,17 +294,6 @@ def test_a_training_without_a_result_is_retried_where_it_is_looked_at(show, monk
     app = show("train", run=run.id)
     app.button(key=f"retry-{run.id}").click().run()
     assert not app.exception and queued == [(run.id, "local")]
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_who_may_not_retry_a_training_is_told_who_may(show, as_person) -> None:
-    store = session.store()
-    run = ended(store, "failed")
-    store.members.set_role("ann@example.org", "viewer", by="tests")
-    as_person("ann@example.org")
-    app = show("train", run=run.id)
-    assert "A lead can retry it" in "\n".join(one.value for one in app.markdown)
-    assert f"retry-{run.id}" not in {one.key for one in app.button}
 
 
 @pytest.mark.usefixtures("waiting_queue")
@@ -420,22 +358,6 @@ def test_a_last_layer_is_refitted_with_the_answers_of_a_campaign(show) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
-def test_features_that_are_computed_anew_are_a_choice_and_no_empty_box(show) -> None:
-    runs = session.store().runs
-    reference = next(run for run in runs.all(kind="train") if not run.spec["subset"])
-    app = show("train")
-    app.segmented_control(key="train-what").set_value(LAST_LAYER).run()
-    app.selectbox(key="refit-reference").select(reference.id).run()
-    app.selectbox(key=f"attention-{reference.id}").set_value("compute the features")
-    button(app, "Refit").click().run()
-    assert not app.exception
-    assert max(runs.all(kind="train"), key=lambda run: run.created_at).spec.get("attention") is None
-    box = app.selectbox(key=f"attention-{reference.id}")
-    assert box.proto.HasField("default")  # without one the browser offers to clear the box
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) -> None:
     app = show("train")
     app.segmented_control(key="train-what").set_value(PROBE).run()
@@ -481,22 +403,6 @@ def test_the_form_of_a_refit_begins_with_what_a_press_would_give(show, monkeypat
     asked = {name: subset.spec[name] for name in ("campaign", "answers_seq")}
     assert (spec["refit"], spec["subset"]) == ("answered", subset.id) and asked.items() <= spec["refit_options"].items()
     assert spec["refit_options"]["strengths"] == [0.5, 0.1]
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
-def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
-    runs = session.store().runs
-    subset = runs.all(kind="curate")[0]
-    app = show("train", subset=subset.id)
-    app.segmented_control(key=f"retrain-how-{session.store().lineage.reference_of(subset).id}").set_value(
-        "last-layer"
-    ).run()
-    app.selectbox(key=f"refit-train-{subset.id}").select("l2").run()
-    button(app, "Refit").click().run()
-    assert not app.exception
-    spec = runs.all(kind="train")[0].spec
-    assert (spec["subset"], spec["refit"]) == (subset.id, "l2")
 
 
 def register(app, path, name: str = "", mean: str = ""):
@@ -593,38 +499,6 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
 
     fields = {row[0].removeprefix("● ") for row in cells(show("jobs", run=run.id), "Parameters")}
     assert "checkpoint" in fields and not fields & {"epochs", "lr", "objective"}
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_model_whose_head_does_not_see_the_mean_of_its_map_says_that_each_map_takes_a_backward_pass(
-    show, tmp_path, monkeypatch
-) -> None:
-    import sys
-
-    import torch
-    from torch import nn
-
-    from slim_core import api
-    from slim_core.runs.executor import InProcess, Workbench
-
-    def flattened(n_classes: int) -> nn.Module:
-        """Its last layer is linear on all positions of the map, one by one."""
-        return nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, n_classes))
-
-    monkeypatch.setitem(sys.modules, "networks_of_a_test", SimpleNamespace(flattened=flattened))
-    torch.save(flattened(2).state_dict(), tmp_path / "flattened.pt")
-    store = session.store()
-    at, name = Workbench(store, InProcess(store, device="cpu")), "networks_of_a_test:flattened"
-    (dataset,) = store.datasets.all()
-    run = api.register_model(tmp_path / "flattened.pt", model=name, data=dataset.id, image_size=64, at=at)
-    sentence = "(4 channels, 8 x 8). Each map takes one backward pass (Grad-CAM), because the head is not"
-    for page in (show("train", run=run.id), _attention_of(show("attention"), run.id)):
-        captions = " ".join(caption.value for caption in page.caption)
-        assert sentence in captions and "exactly in the forward pass" not in captions
-
-
-def _attention_of(page: AppTest, model: str) -> AppTest:
-    return page.selectbox(key="pick-model").select(model).run()
 
 
 @pytest.mark.slow

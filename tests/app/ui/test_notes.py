@@ -31,14 +31,6 @@ def test_a_run_is_named_where_it_is_shown(show, page: str, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_campaign_is_named_too(show) -> None:
-    (campaign,) = session.store().campaigns.all()
-    app = show("annotate", campaign=campaign.id, section="campaign")
-    save(app, campaign.id, "Birds, second round", "")
-    assert session.store().campaigns.fetch(campaign.id).name == "Birds, second round"
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_name_that_is_none_is_refused_in_a_sentence(show) -> None:
     run = session.store().runs.all(kind="train")[0]
     app = show("jobs", run=run.id)

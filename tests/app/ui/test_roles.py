@@ -56,7 +56,7 @@ def failed(filled_home: Path, as_person: Sign) -> Run:
 def addresses(failed: Run) -> Iterator[tuple[str, dict[str, str]]]:
     yield from ((page, {}) for page in PAGES)
     yield "compare", {"view": "Space"}
-    yield from (("annotate", {"section": section}) for section in ("environments", "campaign", "agreement", "new"))
+    yield from (("annotate", {"section": section}) for section in ("campaign", "agreement", "new"))
     yield from (("jobs", {"run": run.id}) for run in [failed, *session.store().runs.all(status="done")])
     yield "space", {"like": "0"}
 

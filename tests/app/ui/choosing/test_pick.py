@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from pathlib import Path
-
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -13,7 +10,7 @@ from app import session
 from app.ui import pick
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset, schema
+from slim_core.store import Dataset
 from tests.app.conftest import Show, box, finish, hop
 
 ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
@@ -92,14 +89,6 @@ def test_a_link_to_what_another_data_set_has_is_told_where_this_one_has_none_at_
     assert param not in app.query_params and not app.run().toast, "it is said once"
 
 
-def test_a_link_to_a_run_that_is_not_done_yet_is_none_to_what_is_not_there(show: Show, dataset: Dataset) -> None:
-    runs = session.store().runs
-    model, _ = runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    maps, _ = runs.submit(parse_spec({"kind": "gradcam", "dataset": dataset.id, "model": model.id}))
-    app = show("attention", dataset=dataset.id, run=maps.id)
-    assert not app.toast and app.query_params["run"] in (maps.id, [maps.id])
-
-
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 @pytest.mark.parametrize(
     ("status", "said"),
@@ -162,19 +151,6 @@ def test_a_press_about_a_data_set_that_was_removed_meanwhile_is_not_about_anothe
     assert store.runs.all(dataset=older.id)
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
-def test_a_press_about_a_subset_that_was_deleted_meanwhile_is_not_about_another(show: Show) -> None:
-    runs = session.store().runs
-    (subset,) = runs.all(kind="curate")
-    other, _ = runs.submit(parse_spec(subset.spec | {"seed": 5}))
-    finish(other.id, subset.metrics, like=subset)
-    app = show("curate", subset=other.id)
-    runs.delete(other.id)
-    app.button(key="retrain").click().run()
-    assert box(app, "subset").value == subset.id and "was deleted on" in app.toast[0].value
-    assert not runs.all(status="queued"), "a model retrained on the other one"
-
-
 def test_what_was_chosen_leaves_the_address_with_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
     campaign = session.store().campaigns.create("theirs", older.id, None, [0]).id
     app = show("annotate", dataset=older.id, campaign=campaign)
@@ -189,23 +165,6 @@ def test_a_link_to_a_subset_that_is_not_done_yet_waits_in_the_address(show: Show
     subset, _ = runs.submit(parse_spec({**known.spec, "seed": 99}))
     app = show("train", dataset=known.dataset_id, subset=subset.id)
     assert not app.toast and app.query_params["subset"] in (subset.id, [subset.id])
-
-
-def test_another_data_set_is_chosen_after_the_subset_of_a_link_without_a_word(
-    show: Show, filled_home: Path, dataset: Dataset
-) -> None:
-    (subset,) = session.store().runs.all(kind="curate")
-    app = show("train", dataset=subset.dataset_id, subset=subset.id)
-    app.selectbox(key="pick-dataset").select(dataset.id).run()
-    assert chosen(app) == dataset.id and not app.toast and "subset" not in app.query_params
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_link_to_what_is_there_needs_no_word(show) -> None:
-    (run, *_) = session.store().runs.all(kind="train")
-    assert not show("train", dataset=run.dataset_id, run=run.id).toast
-    (subset,) = session.store().runs.all(kind="curate")
-    assert not show("train", subset=subset.id).toast and not show("train").toast
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -254,22 +213,8 @@ def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(sho
     assert box(hop(app, page, **{param: second}), param).value == second, "shown before it was left, too"
 
 
-def test_the_run_set_against_the_baseline_follows_a_link_in_mid_session_too() -> None:
-    def page() -> None:
-        from app.ui import attention_change
-
-        attention_change.choose_after(["r-1", "r-2"], {"r-1": "erm", "r-2": "slim"})
-
-    app = AppTest.from_function(page).run()
-    app.query_params["after"] = "r-2"
-    assert box(app.run(), "after").value == "r-2"
-    box(app, "after").select("r-1").run()
-    assert app.query_params["after"] == box(app, "after").value == "r-1"
-
-
 def test_what_a_browser_reports_before_it_has_heard_of_a_link_is_nobodys_choice() -> None:
     def page() -> None:
-        import streamlit as st
 
         from app.ui import pick
 
@@ -302,22 +247,6 @@ def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) 
     twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
     shown = show("annotate").selectbox(key="pick-campaign").options
     assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_spaces_are_told_apart_by_what_fits_into_a_third_of_a_page(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(st.context), "timezone", "Asia/Tokyo")
-    store = session.store()
-    (known,) = store.runs.all(kind="space")
-    long = "Attention space of the network with augmentation"
-    twins = [store.runs.submit(parse_spec({**known.spec, "seed": 9}), name=long, force=True)[0] for _ in range(2)]
-    with store.database.write() as connection:
-        connection.execute(schema.runs.update().values(created_at=known.created_at, status="done"))
-    shown = show("curate", space=known.id).selectbox(key="pick-space").options
-    when = (known.created_at + timedelta(hours=9)).strftime("%d %b %H:%M")
-    alike = [f"Attention spac…mentation, seed 9 · {when} ({one.id[-4:]})" for one in twins]
-    assert sorted(shown) == sorted([f"Attention space of train, seed 0 · {when}", *alike])
-    assert max(map(len, shown)) < 60
 
 
 @pytest.mark.usefixtures("filled_home")

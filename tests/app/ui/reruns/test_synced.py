@@ -72,16 +72,3 @@ def test_a_note_that_somebody_else_has_written_is_read_before_it_is_replaced(sho
     assert notes.fetch(run.id).text == "Ben's" and app.text_area(key=f"note-{run.id}").value == "Mine"
     button(app, "Save").click().run()
     assert not app.error and notes.fetch(run.id).text == "Mine"
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_annotators_whom_somebody_else_has_named_are_read_before_they_are_replaced(show: Show) -> None:
-    campaigns, (campaign,) = session.store().campaigns, session.store().campaigns.all()
-    app = show("annotate", campaign=campaign.id, section="campaign")
-    campaigns.set_members(campaign.id, ["ben"])
-    app.text_input(key=f"may-answer-{campaign.id}").set_value("ann,cas")
-    app.button(key="campaign-members-set").click().run()
-    assert "Allowed annotators are now: ben" in app.error[0].value
-    app.button(key="campaign-members-set").click().run()
-    assert campaigns.fetch(campaign.id).options["members"] == ["ann", "cas"]
-    assert app.text_input(key=f"may-answer-{campaign.id}").value == "ann, cas"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import session
 from app.services.loop_state import results_of
 from slim_core.data.groups import Grouping
-from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS, classification_metrics
+from slim_core.metrics import classification_metrics
 from slim_core.runs.methods import jtt_first, jtt_second
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, schema
@@ -116,18 +116,3 @@ def test_data_without_test_images_are_evaluated_on_validation(show, on_validatio
     assert not app.exception and not app.error
     (queued,) = runs.all(kind="evaluate", status="queued")
     assert (queued.spec["model"], queued.spec["split"]) == (model, "val")
-
-
-def test_what_to_press_is_named_as_the_button_is(show, on_validation: Run) -> None:
-    store = session.store()
-    by_class = on_validation.metrics | {CLASSES: on_validation.metrics[GROUPS], ESTIMATED_GROUPS: True}
-    with store.database.write() as connection:
-        of_run = sa.update(schema.runs).where(schema.runs.c.id == on_validation.id)
-        connection.execute(of_run.values(metrics=by_class))
-        connection.execute(sa.update(schema.datasets).values(n_attributes=0))
-    session.reset()
-    told = [one.value for one in show("train", run=on_validation.spec["model"]).caption]
-    assert any("*Evaluate on val* finds environments" in one for one in told)
-    for run in store.runs.all(kind="evaluate"):
-        store.runs.delete(run.id)
-    assert any("press *Evaluate on val*" in one.value for one in show("compare").markdown)

@@ -124,15 +124,6 @@ def test_a_failed_training_beside_one_that_is_done_is_not_what_is_in_the_way(pag
     assert [one.value for one in app.error] == [f"The attention maps run {maps.id} failed: The disk is full."]
 
 
-def test_what_failed_is_named_and_its_name_leads_to_its_log(dataset: Dataset, show) -> None:
-    failed, _ = session.store().runs.submit(train_spec(dataset), name="large *steps*")
-    fail(failed)
-    app = show("annotate", dataset=dataset.id)
-    assert [one.value for one in app.error] == [f"The training run {failed.id} failed: The disk is full."]
-    (log,) = [link for link in app.get("page_link") if f"run={failed.id}" in link.proto.query_string]
-    assert log.proto.label == r"See the log of large \*steps\*"
-
-
 def test_a_subset_of_another_space_that_failed_is_not_in_the_way_of_this_one(dataset: Dataset, show) -> None:
     fail(submit(dataset, "curate"))
     (other,) = session.store().runs.all(kind="space")
@@ -142,17 +133,6 @@ def test_a_subset_of_another_space_that_failed_is_not_in_the_way_of_this_one(dat
     assert not any("The disk is full." in text for text in told)
     told = [text.value for text in show("curate", dataset=dataset.id, space=other.id).error]
     assert any("The disk is full." in text for text in told)
-
-
-def test_a_space_of_the_test_images_that_failed_does_not_explain_why_there_is_none_of_train(
-    dataset: Dataset, show
-) -> None:
-    finish(submit(dataset, "gradcam").id, {})
-    (maps,) = session.store().runs.all(kind="gradcam")
-    space, _ = session.store().runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id, split="test"))
-    fail(space)
-    assert not show("curate", dataset=dataset.id).error
-    assert show("annotate", dataset=dataset.id).error, "there it would do"
 
 
 def test_curation_waits_for_a_space_of_training_images_and_for_no_other(dataset: Dataset, show) -> None:

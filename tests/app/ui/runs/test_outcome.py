@@ -5,16 +5,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app import session
 from app.services import queueing
-from app.ui import run_state, training
+from app.ui import run_state
 from slim_core.formatting import percent
-from slim_core.store import Run
 from tests.app.conftest import way_to_retrain
 
 
@@ -117,16 +115,3 @@ def test_what_came_of_a_subset_is_there_though_its_reference_model_was_deleted(f
     assert any(f"behind {subset.id} was deleted: curate again" in one.value for one in app.error)
     assert not [box for box in app.selectbox if str(box.key).startswith("retrain-way")], "nothing can be retrained"
     assert any(run_state.outcome_sentence(after) in text.value for text in app.markdown)
-
-
-def test_a_subset_names_the_answers_about_images_and_about_environments_it_was_chosen_by() -> None:
-    made = {"images": 48, "images_unique": 44, "answers": 0}
-    assert training.made_of(made) == "48 images, 44 of them distinct, from 0 answers"
-    assert training.made_of(made | {"answers": 1}).endswith("from 1 answer")
-
-
-def test_models_that_were_evaluated_on_no_image_of_a_known_group_have_an_average_alone() -> None:
-    known = {"wga": None, "average": 0.5}
-    made = Run("r-1", "evaluate", "one", "done", {}, "d", "ada", datetime(2026, 1, 1, tzinfo=UTC), metrics=known)
-    said = run_state.outcome_of_several([made, replace(made, id="r-2", metrics=known | {"average": 0.7})]).text
-    assert said.startswith(f"2 models evaluated: worst group –, average **{percent(0.6)}**")

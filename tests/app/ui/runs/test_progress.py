@@ -67,12 +67,3 @@ def test_a_pass_whose_shards_are_under_way_is_running_and_says_how_long_still(da
     assert whole.shown_status == "running"
     assert progress._kept(whole) == "Its finished shards are kept: a retry computes the others."
     assert replace(whole, progress=whole.progress | {"shards_running": 0}).shown_status == "queued"
-
-
-@pytest.mark.usefixtures("waiting_queue")
-def test_the_loss_of_a_training_that_diverges_is_told_by_its_size(dataset: Dataset) -> None:
-    run, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"})
-    token = session.store().attempts.claim(run.id, "w", "cpu")
-    about = {"done": 300, "total": 600, "phase": "train", "epoch": 1, "epochs": 2, "train_loss": 685718148746297.375}
-    session.store().attempts.progress(run.id, token, about)
-    assert progress.text(session.store().runs.fetch(run.id)) == "train · epoch 1 of 2 · 300 of 600 · loss 6.86e+14"
