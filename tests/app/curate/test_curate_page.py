@@ -117,7 +117,7 @@ def test_what_would_be_refused_has_no_preview_but_the_reason(show, monkeypatch: 
     environments = app.selectbox(key=f"environments-curate-slim-{space_of(app)}")
     environments.select("answers").run()
     (refusal,) = [error.value for error in app.error]
-    assert "does not see the mean of the map" in refusal and "Images" not in numbers(app)
+    assert "does not see" in refusal and "Images" not in numbers(app)
     environments.select("both").run()
     assert "Images" in numbers(app) and not app.error and not app.exception
 
@@ -160,7 +160,7 @@ def test_classes_are_balanced_twice_where_that_is_chosen_and_the_preview_says_of
     assert numbers(app)["Images"] == str(default_subset_size(240))
     assert "Trusted" not in numbers(app) and numbers(app)["Wrong attention"].endswith("%")
     # a model of so few images has fitted them, and what it looks at tells the class: most clusters lack one
-    assert all("Classes are not balanced in what wrong attention is on" in one.value for one in app.warning)
+    assert all("not balanced in what wrong attention" in one.value for one in app.warning)
     assert int(numbers(app)["Distinct"]) > 20
     assert not [one for one in app.slider if "threshold" in one.key], "it has no effect here"
 
@@ -172,10 +172,10 @@ def test_with_answers_that_are_all_wrong_the_loop_goes_on_without_trust_and_says
     wrong = [AnswerIn(f"wrong-{item.id}", item.id, 0) for item in store.campaigns.items(campaign.id)]
     store.answers.save(campaign.id, "simulated annotator", wrong)
     app = show("curate")
-    assert any("wrong, so no image is trusted above another" in one.value for one in app.warning)
+    assert any("trusted above another" in one.value for one in app.warning)
     assert numbers(app)["Trusted"] == "not used"
     app.selectbox(key="curate-strategy").select("slim-reference").run()
-    assert any("has no image to choose from" in one.value for one in app.error)
+    assert any("to choose from" in one.value for one in app.error)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -199,11 +199,11 @@ def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
 def test_a_press_lets_answers_enter_the_fit_of_a_last_layer_and_the_page_says_so(show, monkeypatch) -> None:
     store = session.store()
     subset = store.runs.all(kind="curate")[0]
-    assert not any("The answers enter the fit" in one.value for one in show("curate").caption), "of a whole network"
+    assert not any("enter the fit" in one.value for one in show("curate").caption), "of a whole network"
     as_if_probed(subset, monkeypatch)
     app = show("curate")
     assert way_to_retrain(app).value == "last-layer"
-    assert any("The answers enter the fit, too" in one.value for one in app.caption)
+    assert any("enter the fit" in one.value for one in app.caption)
     app.button(key="retrain").click().run()
     assert not app.exception and not app.error
     (train,) = store.runs.all(kind="train", status="queued")
@@ -211,7 +211,7 @@ def test_a_press_lets_answers_enter_the_fit_of_a_last_layer_and_the_page_says_so
     assert train.spec["refit"] == "answered" and asked.items() <= train.spec["refit_options"].items()
     assert train.name == "Retrained on slim (last layer with answers), seed 0"
     way_to_retrain(app).select("reference").run()
-    assert not any("The answers enter the fit" in one.value for one in app.caption)
+    assert not any("enter the fit" in one.value for one in app.caption)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -222,7 +222,7 @@ def test_a_campaign_without_an_answer_has_a_sentence_in_place_of_an_empty_chart(
     space = store.runs.all(kind="space")[0]
     empty = open_campaign(store, Plan(space.id, {0: 2, 1: 2}), "lea")
     app = show("curate", space=space.id, campaign=empty.id)
-    assert any("is answered yet: every score is unknown" in caption.value for caption in app.caption)
+    assert any("yet: every score" in caption.value for caption in app.caption)
     (answered,) = [one for one in store.campaigns.all() if one.id != empty.id]
     n_charts = len(app.get("plotly_chart"))
     assert len(show("curate", space=space.id, campaign=answered.id).get("plotly_chart")) == n_charts + 1

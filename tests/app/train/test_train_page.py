@@ -58,7 +58,7 @@ def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, mon
     monkeypatch.setattr(recipes, "made_for", lambda _folder: lite0)
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
-    assert any("needs a pretrained network" in caption.value for caption in app.caption)
+    assert any("a pretrained network" in caption.value for caption in app.caption)
     button(app, "Train").click().run()
     (run,) = session.store().runs.all(kind="train")
     assert (run.spec["model"], run.name) == (lite0, f"lite0 on {dataset.name}")
@@ -68,7 +68,7 @@ def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> No
     app = show("train")
     button(app, "Train").click().run()
     assert not app.exception
-    assert any("3 runs are saved and start by themselves once the queue is back" in error.value for error in app.error)
+    assert any("3 runs are saved" in error.value for error in app.error)
     assert len(session.store().runs.all(status="queued")) == 3
 
 
@@ -79,7 +79,7 @@ def test_evaluation_and_maps_follow_a_training_by_themselves_as_one_line(show, d
     assert {run.kind for run in session.store().runs.all()} == {"train", "gradcam", "evaluate"}
     assert not app.exception
     told = "\n".join(text.value for text in show("train", dataset=dataset.id).markdown)
-    assert "**Train, evaluate, map attention**" in told
+    assert "**Train, evaluate, map" in told
 
 
 @pytest.mark.usefixtures("waiting_queue")
@@ -104,9 +104,7 @@ def test_of_several_seeds_none_is_queued_where_one_is_too_large(show) -> None:
     (seed,) = (one for one in app.number_input if one.label == "Seed")
     seed.set_value(2**32 - 1)
     button(app, "Train").click().run()
-    assert (
-        "A train step refuses seed = 4294967296: give a whole number from 0 to below 4294967296." in app.error[0].value
-    )
+    assert "from 0 to below 4294967296." in app.error[0].value
     assert not session.store().runs.all()
 
 
@@ -245,7 +243,7 @@ def test_without_attention_maps_the_slices_say_what_to_run(show) -> None:
     store.runs.delete(store.runs.all(kind="gradcam")[0].id, cascade=True)
     assert store.runs.all(kind="evaluate", status="done"), "the reference's own stays"
     app = show("train", run=reference.id)
-    assert any("map the attention of the model" in caption.value for caption in app.caption)
+    assert any("map the attention" in caption.value for caption in app.caption)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -305,7 +303,7 @@ def test_a_training_that_is_resumed_with_what_follows_it_has_one_button_for_that
     app = show("train", run=run.id)
     keys = [str(one.key) for one in app.button]
     assert f"retry-{run.id}" not in keys and sum(key.startswith("resume-") for key in keys) == 1
-    assert "*Resume* it above, or choose other settings." in "\n".join(one.value for one in app.markdown)
+    assert "*Resume* it above, or choose other" in "\n".join(one.value for one in app.markdown)
 
 
 def _again(run):
@@ -431,7 +429,7 @@ def test_a_model_that_was_trained_elsewhere_is_registered_and_opened(show, waiti
     reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
     path = store.artifacts.folder(reference.id) / "weights.safetensors"
     app = show("train")
-    assert any("outputs must be, in this order: 0, 1." in caption.value for caption in app.caption)
+    assert any("in this order: 0, 1." in caption.value for caption in app.caption)
     app = register(app, path, "Theirs", "0.5, 0.5, 0.5")
     run = store.runs.all(kind="train")[0]
     assert (run.name, run.spec["mode"], run.spec["checkpoint"]) == ("Theirs", "registered", str(path))
@@ -444,9 +442,9 @@ def test_a_model_that_was_trained_elsewhere_is_registered_and_opened(show, waiti
 def test_a_checkpoint_that_is_not_there_is_refused_on_the_page(show, filled_home) -> None:
     n_runs = len(session.store().runs.all())
     app = register(show("train"), filled_home / "nothing.pt")
-    assert any("There is no checkpoint" in error.value for error in app.error)
+    assert any("is no checkpoint" in error.value for error in app.error)
     app = register(show("train"), "/etc/passwd")
-    assert any("lies outside the allowed folders" in error.value for error in app.error)
+    assert any("outside the allowed" in error.value for error in app.error)
     assert len(session.store().runs.all()) == n_runs
 
 
@@ -472,7 +470,7 @@ def test_a_model_of_another_number_of_classes_is_refused_and_the_next_file_is_ta
     n_runs = len(session.store().runs.all())
     app = register(show("train"), saved(file, 7), "Theirs")
     (error,) = app.error
-    assert "has no layer with 2 outputs, and the data set has 2 classes: choose the data set" in error.value
+    assert "no layer with 2 outputs, and the" in error.value
     assert len(session.store().runs.all()) == n_runs
     typed = [one.value for one in app.text_input]
     assert str(tmp_path / file) in typed and "Theirs" in typed
@@ -493,7 +491,7 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
     app = show("train", run=run.id)
     captions = " ".join(caption.value for caption in app.caption)
     assert "trained elsewhere" in captions and str(path) in captions
-    assert "Attention comes from the layer stages (64 channels, 8 x 8)." in captions
+    assert "layer stages (64 channels, 8 x 8)." in captions
     assert "centre crop of 64 x 64 px" in captions
     assert len(app.dataframe[0].value) == 4  # the groups on validation
 

@@ -1,4 +1,4 @@
-"""What a page shows is exported from it: the forms it offers, and the files that its address sends."""
+"""What a page lets people take along: forms of runs, and files made at a press."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
 from app import access, session
 from app.access import Viewer
 from app.routes.exports import TemporaryFileResponse, export_url
 from app.services import exporting
 from app.services.exporting import FOLDER, ExportFolder
+from app.ui import export
+from slim_core.errors import ForbiddenError
 from slim_core.export.writing import FORMS, forms_of
 from slim_core.store.results import AttentionResult
-from tests.app.conftest import newest_done
+from tests.app.conftest import Show, Sign, newest_done
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -113,9 +118,9 @@ def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
     busy.acquire()
     monkeypatch.setattr(exporting, "_one_at_a_time", busy)
     answer = client.get(address)
-    assert answer.status_code == 409 and "Another export is being written" in answer.json()["error"]
+    assert answer.status_code == 409 and "export is being" in answer.json()["error"]
     monkeypatch.setattr(exporting, "MOST_BYTES", 1_000)
-    assert "too much to send: write it with slim export" in client.get(address).json()["error"]
+    assert "much to send: write it with" in client.get(address).json()["error"]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -160,3 +165,68 @@ def test_what_a_crash_has_left_is_removed_but_not_what_is_being_sent(client: Tes
     assert {*exports.iterdir()} == {fresh, sent.path}
     sent.remove()
     assert {*exports.iterdir()} == {fresh}
+
+
+ADMIN = "ada@example.org"
+Made = dict[str, Callable[[], bytes]]
+
+
+@pytest.fixture
+def made_files(monkeypatch: pytest.MonkeyPatch) -> Made:
+    """What the pages that are drawn from here on offer to download: label -> what makes it."""
+    found: Made = {}
+    draw = st.download_button
+
+    def kept(label: str, data: object, *args: object, **options: object) -> bool:
+        if callable(data):
+            found[label] = data
+        return draw(label, data, *args, **options)
+
+    monkeypatch.setattr(st, "download_button", kept)
+    return found
+
+
+def in_the_server(monkeypatch: pytest.MonkeyPatch, make: Callable[[], bytes]) -> bytes:
+    """As Streamlit calls it: in a thread without a session, where nobody is signed in."""
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(st, "user", {})
+        return pool.submit(Context().run, make).result()
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(
+    ("page", "part"),
+    [
+        ("activity", {}),
+        ("annotate", {"section": "campaign"}),
+        ("compare", {}),
+        ("space", {}),
+        ("jobs", {"run": "newest"}),
+    ],
+)
+def test_what_an_admin_may_see_an_admin_may_download(
+    page: str,
+    part: dict[str, str],
+    show: Show,
+    as_person: Sign,
+    made_files: Made,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session.store().members.set_role(ADMIN, "admin", by="root")
+    as_person(ADMIN)
+    named = {"newest": session.store().runs.all()[0].id}
+    show(page, **{name: named.get(value, value) for name, value in part.items()})
+    assert made_files
+    for make in made_files.values():
+        in_the_server(monkeypatch, make)  # which refuses by raising
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_what_somebody_may_not_see_is_refused(
+    as_person: Sign, made_files: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.store().members.set_role("vera@example.org", "viewer", by="root")
+    as_person("vera@example.org")
+    export.download_button("File", lambda: session.acting_as("admin").encode(), "a.txt", "text/plain", icon="download")
+    with pytest.raises(ForbiddenError, match="viewer"):
+        in_the_server(monkeypatch, made_files["File"])

@@ -36,4 +36,4 @@ def test_a_name_that_is_none_is_refused_in_a_sentence(show) -> None:
     app = show("jobs", run=run.id)
     app.text_input(key=f"name-{run.id}").set_value("  ")
     next(one for one in app.button if one.label == "Save").click().run()
-    assert any("is not a name" in error.value for error in app.error)
+    assert any("not a name" in error.value for error in app.error)

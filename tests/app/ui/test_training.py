@@ -70,7 +70,7 @@ def test_a_model_evaluated_by_class_alone_is_not_said_to_have_no_evaluation(show
     by_class, _ = store.runs.submit(parse_spec(evaluation))
     labels = np.array([0, 1])
     finish(by_class.id, classification_metrics(labels, np.eye(2), Grouping(labels, ("0", "1"), estimated=True)))
-    assert "1 not evaluated by environment yet" in texts(show("compare"))
+    assert "1 not evaluated by" in texts(show("compare"))
 
 
 def asked(dataset: Dataset, seed: int) -> dict[str, object]:
