@@ -117,15 +117,14 @@ REFUSED = "name-refused"
 
 def show(campaign: Campaign) -> None:
     """The annotator of a campaign, and the effect of the answers."""
-    store, said = session.store(), set[str]()
+    store = session.store()
     counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
     is_finished = counts.done >= counts.total
-    with errors_shown(said):  # once for all below that needs the images
+    with errors_shown():  # once for all below that needs the images
         store.datasets.table(campaign.dataset_id)
-    if not said:
         _annotator(campaign, is_finished)
     if is_finished:  # below what is on the page already, which stays where it is
-        _finished(campaign, said)
+        _finished(campaign)
 
 
 def _annotator(campaign: Campaign, is_finished: bool) -> None:
@@ -150,14 +149,13 @@ def _name(name: str) -> None:
         st.session_state[REFUSED] = str(error)
 
 
-def _finished(campaign: Campaign, said: set[str]) -> None:
-    """What it took. ``said``: as of ``errors_shown``."""
+def _finished(campaign: Campaign) -> None:
+    """What it took; the Campaign part sums it up."""
     progress = session.store().campaigns.progress(campaign.id)
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
     st.caption(f"{asked}, {share}, {overview.took(session.store().answers.cost(campaign.id))}.")
-    overview.show_summary(campaign, said)
 
 
 def _session(campaign: Campaign) -> Session:

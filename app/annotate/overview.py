@@ -12,12 +12,11 @@ import streamlit as st
 
 from app import session
 from app.annotate import charts, manage
-from app.annotate.agreement import ENOUGH, show_annotators, too_few
+from app.annotate.agreement import show_annotators
 from app.ui import chart, notes, tables
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown, verbatim
 from app.ui.reruns import fragment
-from slim_core.annotation.agreement import agreement
 from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.curation import trusted
@@ -56,7 +55,7 @@ def show(campaign: Campaign) -> None:
         manage.show_gold(campaign)
     manage.show_answer_files(campaign)
     manage.show_members()
-    show_summary(campaign, below_counts=True)
+    show_summary(campaign)
 
 
 def _about(campaign: Campaign) -> None:
@@ -99,7 +98,6 @@ def _now(campaign: Campaign) -> None:
     columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
     columns[4].metric("Minutes", minutes(spent), border=True, help=MINUTES_HELP)
     st.caption(f"So far: {spent.in_words()}.")
-    note_simulated(progress)
     if needed := still_needed(campaign, progress):
         st.caption(needed)
     held = holders(campaign.id)
@@ -145,12 +143,8 @@ def _convergence(found: Stability) -> None:
 UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
 
-def show_summary(campaign: Campaign, said: set[str] | None = None, *, below_counts: bool = False) -> None:
-    """Shown open when every image is answered or the campaign is closed; on request before.
-
-    ``said``: as of ``errors_shown``; ``below_counts``: the page shows above how many are answered, in which time, and
-    whether more answers help, which is then not said again.
-    """
+def show_summary(campaign: Campaign) -> None:
+    """Shown open when every image is answered or the campaign is closed; on request before."""
     store = session.store()
     progress = store.campaigns.progress(campaign.id)
     finished = progress["done"] >= progress["total"] or campaign.status != "open"
@@ -158,41 +152,13 @@ def show_summary(campaign: Campaign, said: set[str] | None = None, *, below_coun
     if not finished and not st.toggle(title, key=f"summary-{campaign.id}"):
         return
     st.subheader(title, anchor=False)
-    spent = store.answers.cost(campaign.id)
-    _summary_metrics(campaign, progress, spent, below_counts=below_counts)
     people = show_annotators(campaign)
     scores = pd.DataFrame()
-    with errors_shown(said):
+    with errors_shown():
         scores = _scores(campaign)
-        if len(scores) and not below_counts:
-            st.caption(stability(store, campaign.id).hint)
-    content = summary_csv(campaign, progress, spent, people, scores)
+    content = summary_csv(campaign, progress, store.answers.cost(campaign.id), people, scores)
     name = f"summary-{campaign.id}.csv"
     st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
-
-
-def _summary_metrics(
-    campaign: Campaign, progress: dict[str, Any], spent: AnnotationCost, *, below_counts: bool
-) -> None:
-    columns = iter(st.columns(2 if below_counts else 4))
-    if not below_counts:
-        answered_metric(next(columns), campaign, progress)
-    share = percent(progress["share"])
-    next(columns).metric("Share of the split", share, border=True, help="Of images with an answer.")
-    if not below_counts:
-        next(columns).metric("Minutes of work", minutes(spent), border=True, help=MINUTES_HELP)
-    value, note = _agreement(campaign)
-    next(columns).metric("Agreement", value, border=True, help=note)
-    if not below_counts:
-        note_simulated(progress)
-
-
-def _agreement(campaign: Campaign) -> tuple[str, str]:
-    """The number with its interval, and a note on it."""
-    found = agreement(session.store().answers.votes(campaign.id))
-    if np.isnan(found.value) or found.n_items < ENOUGH:
-        return "–", found.note or too_few(found)
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})", f"{found.measure}, with its 95 % interval."
 
 
 def _scores(campaign: Campaign) -> pd.DataFrame:
@@ -279,16 +245,6 @@ def answered_metric(place: DeltaGenerator, campaign: Campaign, progress: Mapping
         about = f"{progress['done']:,} by {campaign.overlap} annotators each, {progress['answered']:,} by at least one."
     of = f"{n_answered(campaign, progress):,} of {progress['total']:,}"
     place.metric("Answered", of, border=True, help=about)
-
-
-def note_simulated(progress: Mapping[str, Any]) -> None:
-    """One line where answers are simulated; nothing where people gave all of them."""
-    if progress["simulated"]:
-        of = "All" if progress["simulated"] == progress["answers"] else f"{progress['simulated']:,} of"
-        text = (
-            f"{of} {progress['answers']:,} answers come from the simulated annotator, which reads them off the masks."
-        )
-        st.caption(text)
 
 
 def took(spent: AnnotationCost) -> str:
