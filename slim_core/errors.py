@@ -1,19 +1,15 @@
 """One tree of errors. Each message is one sentence that names the value at fault and what to do about it.
 
 The command line prints the message and exits with 2, a page shows it, a run's row keeps it: the same words everywhere.
-A loop that meets one round after round logs it by ``ThrottledWarning``.
 """
 
 from __future__ import annotations
 
 import errno
-import logging
-import time
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import TypeGuard
 
-AGAIN_S = 600.0  # between two lines of a log about an error that lasts
 _SHOWN = 100  # letters of a value that a message quotes
 
 
@@ -133,26 +129,3 @@ _RAISED_AGAIN = {error.__name__: error for error in (NothingToRepeatError,)}  # 
 def error_of_run(kind: object) -> type[SlimError]:
     """The error that a failed run raises for whoever awaits it, by the name of the class that its step raised."""
     return _RAISED_AGAIN.get(str(kind), SlimError)
-
-
-class ThrottledWarning:
-    """What a loop meets round after round: a warning when it begins, and one every ten minutes while it lasts."""
-
-    def __init__(self, log: logging.Logger) -> None:
-        self._log, self._said, self._said_at = log, "", 0.0  # monotonic seconds
-
-    def warn(self, trouble: object) -> None:
-        """This round has met it."""
-        sentence, now = str(trouble), time.monotonic()
-        if sentence != self._said or now - self._said_at >= AGAIN_S:
-            self._log.warning("%s", sentence)
-            self._said, self._said_at = sentence, now
-
-    def end(self) -> None:
-        """This round has met nothing: the next trouble is a new one."""
-        self._said = ""
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the last round has met it."""
-        return self._said != ""

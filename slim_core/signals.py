@@ -1,4 +1,5 @@
-"""Signals: an event that a handler may set, what a signal is called, and children that get one when their parent ends.
+"""What processes that run for long are made of: an event that a handler of a signal may set, what a signal is called,
+a warning of what lasts, and children that get a signal when their parent ends.
 
 threading.Event is no such event: it takes a lock, and a handler that runs while the same thread holds it (in wait, or
 in the set of the signal just before) waits for itself for ever.
@@ -16,6 +17,13 @@ import os
 import queue
 import signal
 import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import logging
+
+AGAIN_S = 600.0  # between two lines of a log about an error that lasts
 
 
 class SignalEvent:
@@ -42,6 +50,29 @@ class SignalEvent:
             except queue.Empty:
                 pass
         return self._set
+
+
+class ThrottledWarning:
+    """What a loop meets round after round: a warning when it begins, and one every ten minutes while it lasts."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log, self._said, self._said_at = log, "", 0.0  # monotonic seconds
+
+    def warn(self, trouble: object) -> None:
+        """This round has met it."""
+        sentence, now = str(trouble), time.monotonic()
+        if sentence != self._said or now - self._said_at >= AGAIN_S:
+            self._log.warning("%s", sentence)
+            self._said, self._said_at = sentence, now
+
+    def end(self) -> None:
+        """This round has met nothing: the next trouble is a new one."""
+        self._said = ""
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the last round has met it."""
+        return self._said != ""
 
 
 def signal_name(number: int) -> str:

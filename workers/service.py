@@ -22,10 +22,10 @@ from typing import Any
 
 import psutil
 
-from slim_core.errors import QueueUnavailableError, RunLostError, SlimError, ThrottledWarning
+from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.runs.execute import LeaseGrace
 from slim_core.settings import Settings
-from slim_core.signals import SignalEvent
+from slim_core.signals import SignalEvent, ThrottledWarning
 from slim_core.store import Run, Store, StoreUnavailableError
 from slim_core.store.workers import Heartbeat, processes_on
 from workers.local import environment

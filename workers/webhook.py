@@ -18,8 +18,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from slim_core.errors import SlimError, ThrottledWarning
+from slim_core.errors import SlimError
 from slim_core.settings import redact_url
+from slim_core.signals import ThrottledWarning
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
 from slim_core.store.runs.rows import find_run

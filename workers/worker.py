@@ -37,9 +37,9 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from slim_core.errors import QueueUnavailableError, RunLostError, SlimError, ThrottledWarning
+from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.runs.execute import out_of_memory
-from slim_core.signals import SignalEvent, die_with_parent, signal_name
+from slim_core.signals import SignalEvent, ThrottledWarning, die_with_parent, signal_name
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
 from slim_core.store.runs.states import WORKING

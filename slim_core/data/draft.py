@@ -52,6 +52,7 @@ class Draft:
     strict_attributes: bool | None = None  # the same of attributes alone; None: as of labels
     lines: bool = False  # the index of ``paths`` is the line of each row in ``source``, the first line of the file 1
     notes: tuple[str, ...] = ()  # what the importer decided, a sentence each
+    model: str = ""  # that the images are made for, where that is known
     packed: Packed | None = None  # the images, where they lie inside the files; ``paths`` are empty until they are out
 
     def takes_names(self, what: str) -> bool:

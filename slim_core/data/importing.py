@@ -176,6 +176,7 @@ def _checked(
         metadata=tuple(map(str, draft.metadata)),
         root=str(table.root),
         left_out=left_out,
+        model=draft.model,
     )
     return Imported(table if found.ok else None, found, table)
 

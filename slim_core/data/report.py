@@ -128,6 +128,7 @@ class ImportReport:
     options: dict[str, str] = field(default_factory=dict)  # of the format, as they were given
     root: str = ""  # what the paths of the images start from
     left_out: tuple[LeftOut, ...] = ()  # images that were left out, by cause
+    model: str = ""  # that a demo set is made for
 
     @property
     def ok(self) -> bool:

@@ -24,11 +24,10 @@ from slim_core.errors import (
     RunCanceledError,
     RunLostError,
     SlimError,
-    ThrottledWarning,
     first_line,
     is_full_disk,
 )
-from slim_core.signals import SignalEvent
+from slim_core.signals import SignalEvent, ThrottledWarning
 from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.store.database import DatabaseAwayError, StoreUnavailableError

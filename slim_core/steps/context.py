@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.errors import RunCanceledError, RunLostError, SlimError, ThrottledWarning
+from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.formatting import done_of, in_percent, loss_in_words
 from slim_core.models.runtime import Runtime
-from slim_core.signals import SignalEvent
+from slim_core.signals import SignalEvent, ThrottledWarning
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from slim_core.data.sets import made_for
 from slim_core.errors import SlimError
 from slim_core.models import names
 from slim_core.models.names import DEFAULT_MODEL, SMALL_RESNET, is_custom
@@ -98,7 +97,7 @@ def _family(model: str) -> str:
 def default_model(dataset: Dataset) -> str:
     """The model proposed for a data set: the one a demo set is made for, else ResNet-50 with ImageNet weights."""
     if dataset.format == "demo":
-        return made_for(Path(dataset.root)) or SMALL_RESNET
+        return dataset.report.get("model") or SMALL_RESNET
     return DEFAULT_MODEL
 
 

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from slim_core import errors
-from slim_core.errors import ThrottledWarning
+from slim_core import signals
 from slim_core.settings import Settings
+from slim_core.signals import ThrottledWarning
 from slim_core.store import Run, Store, StoreUnavailableError
 from tests.killed import killed_at
 from tests.workers.worker_bench import Bench, until
@@ -43,7 +43,7 @@ def test_a_home_of_another_schema_is_said_once_and_then_rarely_and_starts_no_wor
     assert caplog.text.count("slim answers export") == 1
     service.slots[0].end(time.monotonic() + 30)
     assert (tmp_path / "started").read_text() == "\n"
-    monkeypatch.setattr(errors, "AGAIN_S", 0.0)  # ten minutes later
+    monkeypatch.setattr(signals, "AGAIN_S", 0.0)  # ten minutes later
     service._round()
     assert caplog.text.count("slim answers export") == 2
 

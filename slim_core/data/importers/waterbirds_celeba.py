@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, need_columns
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.sets import made_for
 from slim_core.data.sets.demo_set import MARKER, demo_marker
 from slim_core.data.tables import header_of, read_table, require_own_file, unreadable
 from slim_core.formatting import counted
@@ -203,6 +204,7 @@ class Demo(Waterbirds):
             attribute_name=found.attribute_name,
             attribute_names=found.attribute_names,
             notes=(),  # of names that Waterbirds has
+            model=made_for(marker),
         )
 
 

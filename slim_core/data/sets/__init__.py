@@ -5,10 +5,10 @@ Public: SETS (by name), made_for, make_set, set_parameters, demo_set (DemoSet, w
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from slim_core.data.sets.demo_set import DemoSet, demo_marker
+from slim_core.data.sets.demo_set import DemoSet
 from slim_core.data.sets.digits import DemoConfig, Hard, NoShortcut, Patch, Subtypes, ThreeByThree
 from slim_core.data.sets.pictures import Charts, Cutouts, Pictures, Stickers
 from slim_core.errors import SpecRefusedError
@@ -22,15 +22,10 @@ SETS: dict[str, type[DemoSet]] = {
 __all__ = ["SETS", "DemoSet", "made_for", "make_set", "set_parameters"]
 
 
-def made_for(folder: Path) -> str | None:
-    """The model that the demo set in a folder is made for; None: it is no demo set that is known here."""
-    found = _written_in(folder)
-    return found.model if found else None
-
-
-def _written_in(folder: Path) -> type[DemoSet] | None:
-    name = (demo_marker(folder) or {}).get("set")
-    return SETS.get(name) if isinstance(name, str) else None
+def made_for(marker: Mapping[str, Any]) -> str:
+    """The model that the set of a marker is made for; "": it is no demo set that is known here."""
+    name = marker.get("set")
+    return SETS[name].model if isinstance(name, str) and name in SETS else ""
 
 
 def set_parameters() -> dict[str, Parameter]:

@@ -55,7 +55,7 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
 
 def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, monkeypatch) -> None:
     lite0 = "slim_core.models.efficientnet_lite:lite0"
-    monkeypatch.setattr(recipes, "made_for", lambda _folder: lite0)
+    monkeypatch.setattr(recipes, "default_model", lambda _dataset: lite0)
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
     assert any("a pretrained network" in caption.value for caption in app.caption)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from slim_core import errors
+from slim_core import signals
 from slim_core.data.importing import import_data
 from slim_core.errors import (
     ConflictError,
@@ -379,7 +379,7 @@ def test_an_outage_that_a_run_meets_at_each_heartbeat_is_logged_once_and_again_w
             patch.setattr(store.attempts, "renew", renew)
             _until(lambda: len(tries) >= 5)
             once = caplog.text.count(said)
-            patch.setattr(errors, "AGAIN_S", 0.0)  # ten minutes later
+            patch.setattr(signals, "AGAIN_S", 0.0)  # ten minutes later
             _until(lambda: caplog.text.count(said) > once + 1)
         return {"once": once}
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
-from slim_core.data.sets import make_set
-from slim_core.data.sets.demo_set import MARKER
+from slim_core.data.sets import made_for, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.models import efficientnet_lite
 from slim_core.steps.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
@@ -75,23 +72,20 @@ def test_a_number_that_is_given_stays_and_none_means_the_default():
 
 
 def test_photographs_start_from_imagenet_and_the_demo_from_nothing():
-    assert default_model(_at(Path("gone"), "demo")) == "small-resnet"
-    assert default_model(_at(Path("gone"), "waterbirds")) == "resnet50"
+    assert default_model(_at("demo")) == "small-resnet"
+    assert default_model(_at("waterbirds")) == "resnet50"
     assert TrainSpec(dataset="d").weights == "imagenet"
     assert TrainSpec(dataset="d", model="small-resnet").weights == "none"
 
 
-def test_a_demo_set_proposes_the_model_it_is_made_for(tmp_path):
+def test_a_demo_set_proposes_the_model_it_is_made_for():
     for name, model in [("patch", "small-resnet"), ("pictures", f"{efficientnet_lite.__name__}:lite0")]:
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / MARKER).write_text(json.dumps(make_set(name).marker()))
-        assert default_model(_at(folder, "demo")) == model
+        assert default_model(_at("demo", made_for(make_set(name).marker()))) == model
 
 
-def _at(folder, data_format):
+def _at(data_format, model=""):
     """A data set, as far as a proposal looks at it."""
-    return SimpleNamespace(root=str(folder), format=data_format)
+    return SimpleNamespace(format=data_format, report={"model": model})
 
 
 def test_parents_are_named_by_role():
