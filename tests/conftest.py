@@ -43,15 +43,9 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those that wait come first. What kills processes can lose a race on a
-    busy machine: CI runs such a test a second time, and says so.
-    """
+    """Where several processes share the tests, those that wait come first."""
     if hasattr(config, "workerinput"):
         items[:] = in_order(items)
-    if os.environ.get("CI"):
-        for item in items:
-            if item.get_closest_marker("kills_processes"):
-                item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(tryfirst=True)
