@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
-from app import access, session
-from app.access import Viewer
+from app import session
+from app.admission import OUTCOME
 from app.routes.assets import static
 from app.routes.monitoring import PAGE_SECONDS
-from app.signing import OUTCOME
+from app.session import Viewer
 from app.ui import progress, reruns
 from app.ui.messages import errors_shown
 from app.ui.next_step import file_of
@@ -116,7 +116,7 @@ def sign_in_page() -> None:
         st.write("Answers, runs and campaigns are saved under your e-mail. An admin assigns your role.")
         if outcome := OUTCOMES.get("failed" if session.is_of_another_client() else st.query_params.pop(OUTCOME, "")):
             st.warning(outcome, icon=":material/error:")
-        if not access.has_auth():
+        if not session.has_auth():
             st.error("The proxy in front of this dashboard sent no user. Open the dashboard at the proxy's address.")
             return
         _elsewhere()
@@ -161,19 +161,19 @@ def _login(provider: str | None) -> None:
 
 def corner() -> None:
     """The person and their role, at the end of the navigation."""
-    if not access.signs_in() and session.given_name() is None:
+    if not session.signs_in() and session.given_name() is None:
         return
     with st.sidebar.container(key="signed-in"):
         with suppress(SlimError):  # the database is away: the page says so, and signing out needs none
             _role()
-        if access.has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):
+        if session.has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):
             st.logout()
 
 
 def _role() -> None:
     who = session.viewer()
     _small(f"{who.name} · {who.role}")
-    if access.signs_in() and not who.may("annotator"):
+    if session.signs_in() and not who.may("annotator"):
         _small(_whom_to_ask())
 
 

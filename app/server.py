@@ -47,14 +47,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from app import gc_freeze
-from app.access import require_safe_address
-from app.admission import KnownHosts, Uploads, WebsocketFrames
+from app.admission import KnownHosts, LoginRedirectMiddleware, SignOut, Uploads, WebsocketFrames
 from app.annotate import routes
 from app.draw import routes as draw
 from app.routes import assets, exports, images, monitoring
 from app.routes.assets import IndexHtmlMiddleware, below
 from app.routes.guard import refusal
-from app.signing import LoginRedirectMiddleware, SignOut
+from app.session import require_safe_address
 from app.space import routes as points
 from slim_core.errors import NotFoundError, SlimError, quoted
 from slim_core.settings import settings

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from app import access
+from app import session
 from benchmarks.routes import Line
 from slim_core.store import Store, schema
 
@@ -109,7 +109,7 @@ def race(
     seats = []
     for k in range(n_people * n_tabs):
         name = f"annotator {k // n_tabs}"
-        token = access.sign(access.Viewer(name, "annotator"), Path(store.settings.home))
+        token = session.sign(session.Viewer(name, "annotator"), Path(store.settings.home))
         seats.append(Seat(addresses[k % len(addresses)], token, campaign, f"{name} tab {k % n_tabs}", seed=k))
     early, failures = [], []
 

@@ -18,7 +18,7 @@ from urllib.error import URLError
 
 import psutil
 
-from app import access
+from app import session
 from benchmarks.dashboard import command
 from benchmarks.postgres import IMMEDIATE, Cluster
 from benchmarks.processes import end, free_port, is_alive, until
@@ -304,7 +304,7 @@ class Annotator(Part):
     def _deliver(self, campaign: str, answer: dict[str, object]) -> bool:
         if self._operator is None:
             return self._keep(campaign, answer)
-        token = access.sign(access.Viewer("chaos", "annotator"), self._operator.settings.home)
+        token = session.sign(session.Viewer("chaos", "annotator"), self._operator.settings.home)
         body = json.dumps({"campaign": campaign, "answers": [answer]}).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._operator.port}/api/answers",

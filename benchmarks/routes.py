@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from app.access import TOKEN_HEADER
+from app.session import TOKEN_HEADER
 
 IDLE_S = 4.0  # the server closes a connection that was idle for 5 s
 

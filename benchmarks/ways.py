@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from app import access
+from app import session
 from app.routes.images import image_url
 from benchmarks.browser import chromium, opened, settle, visit
 from benchmarks.dashboard import server
@@ -54,8 +54,8 @@ def measure(folder: Path) -> dict[str, Any]:
     noted = folder / "entered"
     with server(folder / "home", more=traced(noted)) as dashboard, chromium() as browser, opened(browser) as page:
         netloc = urlsplit(dashboard.address).netloc
-        viewer = access.Viewer("bench", "admin")
-        with contextlib.closing(Line(netloc, access.sign(viewer, folder / "home"))) as line:
+        viewer = session.Viewer("bench", "admin")
+        with contextlib.closing(Line(netloc, session.sign(viewer, folder / "home"))) as line:
             files = {
                 "answer": _always(noted, _answers(store, home, line)),
                 "picture": _always(noted, _pictures(store, home, line)),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import access, session
+from app import session
 from app.annotate import live_effect, overview
 from app.annotate.questions import attention_of, input_side
 from app.routes.assets import asset_url, below, static
@@ -160,11 +160,11 @@ def _finished(campaign: Campaign) -> None:
 
 def _session(campaign: Campaign) -> Session:
     run = attention_of(campaign)
-    named = session.viewer().name if access.signs_in() else session.given_name()
+    named = session.viewer().name if session.signs_in() else session.given_name()
     return Session(
         campaign=campaign.id,
         who=named,
-        may_rename=not access.signs_in(),
+        may_rename=not session.signs_in(),
         refused=st.session_state.pop(REFUSED, ""),
         page=_page(),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import access, session
+from app import session
 from app.annotate import charts
 from app.services import campaign_actions
 from app.services.results import space_data
@@ -165,7 +165,7 @@ def _examples(dataset: str) -> dict[str, str]:
 
 def _annotators() -> Fields:
     """Who may answer, as typed, until when, and whether label and prediction are hidden from them."""
-    who = "e-mails" if access.signs_in() else "names"
+    who = "e-mails" if session.signs_in() else "names"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         members = st.text_input(f"Allowed annotators ({who})", placeholder="everyone", key="campaign-members")
         day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of this day.")

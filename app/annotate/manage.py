@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app import access, admission, session
+from app import admission, session
 from app.annotate import forms
 from app.services import campaign_actions
 from app.services.results import space_data
@@ -233,7 +233,7 @@ PERMISSIONS: dict[Role, str] = {
 
 def show_members() -> None:
     """An expander for admins; nothing without sign-in, where everyone may do everything."""
-    if not access.signs_in() or not session.viewer().may("admin"):
+    if not session.signs_in() or not session.viewer().may("admin"):
         return
     with st.expander("Members", icon=":material/group:"):
         known = session.store().members.all()

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import session
-from app.access import Viewer
 from app.annotate.questions import described
 from app.routes.guard import guarded
+from app.session import Viewer
 from slim_core.errors import AnswersRefusedError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.routes.guard import guarded
 from app.services import shape_progress
+from app.session import Viewer
 from slim_core.data.images.codec import image_size
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import NotFoundError, ShapeRefusedError
@@ -56,7 +56,7 @@ def shapes(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response: 
         id=given,
         by=viewer.name,
         after=after,
-        member=access.signs_in(),
+        member=session.signs_in(),
     )
     overtaken = None if kept.overtaken is None else kept.overtaken.drawn_by
     progress = shape_progress.coverage(dataset, split).wire()

@@ -12,10 +12,10 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app import session
-from app.access import Viewer
 from app.routes.assets import below
 from app.routes.guard import guarded
 from app.services.exporting import ExportFolder, packed
+from app.session import Viewer
 from slim_core.export.writing import form_named, source_of
 
 

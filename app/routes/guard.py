@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import access, session
-from app.access import TokenRefusedError, Viewer
+from app import session
 from app.routes.monitoring import ROUTE_SECONDS
+from app.session import TokenRefusedError, Viewer
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.store.database import StoreUnavailableError, disk_error
 from slim_core.store.members import Members, Role
@@ -94,7 +94,7 @@ def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:
         TokenRefusedError: the ticket is of a higher role, which was taken away: it gives access to nothing.
     """
     now = viewer
-    if access.signs_in():
+    if session.signs_in():
         members, tick = session.store().members, int(time.monotonic() // ROLE_KEPT_S)
         found = members.role(viewer.name) if request.method == "POST" else _role(members, viewer.name, tick)
         now = replace(viewer, role=found or "viewer")
@@ -118,7 +118,7 @@ def refusal(error: SlimError, viewer: Viewer | None = None) -> JSONResponse:
 
 def _in_words(error: SlimError, viewer: Viewer | None) -> JSONResponse:
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
-    text = access.sentence_for(viewer, error)
+    text = session.sentence_for(viewer, error)
     sentence = text.encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
     close = {"Connection": "close"} if isinstance(error, RequestTooSlowError) else None  # the rest will not be read
     return JSONResponse({"error": sentence}, status_code=status, headers=close)
@@ -128,16 +128,16 @@ def _viewer(request: Request) -> Viewer:
     """Whose ticket this is, where it comes from the browser it was signed for.
 
     Raises:
-        TokenRefusedError: as ``access.verify``, or the proxy names another person.
+        TokenRefusedError: as ``session.verify``, or the proxy names another person.
     """
-    viewer = access.verify(_token(request), access.sign_in_of(request.cookies))
-    if not access.is_named_by_proxy(viewer, request.headers):
+    viewer = session.verify(_token(request), session.sign_in_of(request.cookies))
+    if not session.is_named_by_proxy(viewer, request.headers):
         raise TokenRefusedError("The token of this page is another person's. Reload the page.")
     return viewer
 
 
 def _token(request: Request) -> str:
-    given = request.headers.get(access.TOKEN_HEADER, "")
+    given = request.headers.get(session.TOKEN_HEADER, "")
     if not given and request.method == "GET":  # images have no headers of their own; a form elsewhere cannot POST
         given = request.query_params.get("token", "")
     return given

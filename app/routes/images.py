@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import session
-from app.access import Viewer
 from app.routes.assets import below
 from app.routes.guard import guarded, tagged
+from app.session import Viewer
 from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data.images import heat
 from slim_core.data.images.codec import ImageMissingError, ImageTransform, encode, load_mask, load_picture, load_whole

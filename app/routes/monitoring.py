@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from app import access, session
+from app import session
 from slim_core.errors import SlimError
 from slim_core.result_files import can_write, free_bytes
 from slim_core.settings import settings
@@ -165,7 +165,7 @@ ROUTE_SECONDS = Histogram(
 
 def metrics(request: Request) -> Response:
     """GET /metrics: the text format of Prometheus; 404 where it is not set up, 401 without its token."""
-    if access.signs_in():
+    if session.signs_in():
         token = settings().metrics_token
         if token is None:
             return PlainTextResponse("No metrics: SLIM_METRICS_TOKEN is not set.\n", status_code=404)

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import access, session
+from app import session
 from slim_core.data import choosing as browsing
 from slim_core.data import unpacking
 from slim_core.data.choosing import Entry, Listing, TablePreview, preview
@@ -218,7 +218,7 @@ def _imported(asked: ToImport, leave_out: Collection[str], progress: Progress | 
 
 def _require_outside_home(asked: Path | str, files: Sequence[str]) -> None:
     """Where people sign in, nobody reads by way of a registration what is kept in SLIM_HOME."""
-    if access.signs_in():
+    if session.signs_in():
         require_outside(settings().home, asked, files)
 
 

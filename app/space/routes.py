@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import session
-from app.access import Viewer
 from app.routes.guard import guarded, tagged
 from app.services.results import space_data
+from app.session import Viewer
 from slim_core.errors import NotFoundError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import ARRAYS_OF_IMAGES, mapped

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from app import access, session
+from app import session
 from app.routes.exports import export_url
 from app.services.exporting import command
 from slim_core.export.forms import Form
@@ -79,7 +79,7 @@ def download_button(
 
 def machine() -> str:
     """What the machine of the dashboard is for its reader, whose own is another where people sign in."""
-    return "the server" if access.signs_in() else "this machine"
+    return "the server" if session.signs_in() else "this machine"
 
 
 def where() -> str:

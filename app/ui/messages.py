@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from app import access, session
+from app import session
 from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.store.database import StoreUnavailableError, disk_error
 
@@ -85,13 +85,13 @@ def for_reader(message: object) -> str:
     """An error, or what a run says, as the person of this page may read it: only an admin reads where things are on
     the server."""
     text = str(message)
-    if access.without_places(text) == text:
+    if session.without_places(text) == text:
         return text  # as nearly all: whose page it is, the database need not say
     try:
         viewer = session.viewer()
     except SlimError:  # the database is away, and with it their role
         viewer = None
-    return access.sentence_for(viewer, text)
+    return session.sentence_for(viewer, text)
 
 
 def _show(error: SlimError, said: set[str]) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
-from app import access
-from app.access import TOKEN_HEADER
+from app import session
 from app.server import ROUTES
+from app.session import TOKEN_HEADER
 from benchmarks.hostile.case import Case, Expected, drawn
 from benchmarks.hostile.studio import Results, Studio
 from benchmarks.hostile.ways_in import Request, http_request
@@ -93,7 +93,7 @@ def _tickets(studio: Studio, seed: int) -> Iterator[Case]:
     texts = st.text(st.characters(codec="ascii", exclude_characters=" \r\n#&%"), max_size=80)
     made = {name: make(studio) for name, make in FORGED.items()}
     for payload in drawn(_junk() | st.lists(_junk(), min_size=5, max_size=5), 40, of_seed=seed):
-        made[f"payload {payload!r}"[:60]] = str(access._serializer(studio.settings.home).dumps(payload))
+        made[f"payload {payload!r}"[:60]] = str(session._serializer(studio.settings.home).dumps(payload))
     for name, token in [*made.items(), *((f"drawn {text!r}", text) for text in drawn(texts, 40, of_seed=seed))]:
         is_drawn = name.startswith(("drawn", "payload"))
         request = Request("/api/next", "POST", {TOKEN_HEADER: token}, asked)
@@ -176,7 +176,7 @@ def _signed_by(key: bytes, salt: str = "routes") -> str:
 
 
 def _signed_at(studio: Studio, moment: float) -> str:
-    with mock.patch("app.access.time.time", return_value=moment):
+    with mock.patch("app.session.time.time", return_value=moment):
         return studio.token()
 
 

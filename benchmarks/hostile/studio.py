@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 from redis import Redis
 
-from app import access
-from app.access import Viewer
+from app import session
+from app.session import Viewer
 from benchmarks.dashboard import command
 from benchmarks.hostile.watch import Canaries
 from benchmarks.processes import ended_with, free_port, until
@@ -73,9 +73,9 @@ class Studio:
         """Of the services and of every command."""
         return environment(self.settings)
 
-    def token(self, role: access.Role = "annotator", name: str = "ann", **narrowed: tuple[str, ...]) -> str:
+    def token(self, role: session.Role = "annotator", name: str = "ann", **narrowed: tuple[str, ...]) -> str:
         """A ticket as a page signs it."""
-        return access.sign(Viewer(name, role, **narrowed), self.settings.home)
+        return session.sign(Viewer(name, role, **narrowed), self.settings.home)
 
     def redis(self) -> Redis:
         """A client of its Redis."""

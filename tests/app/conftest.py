@@ -28,8 +28,8 @@ from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.testing.v1.element_tree import Button, Selectbox
 from streamlit.util import calc_hash
 
-from app import access, server, session
-from app.access import Viewer
+from app import server, session
+from app.session import Viewer
 from app.ui import reruns
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, schema
@@ -257,7 +257,7 @@ def moved_images(own_images: Path) -> Path:
 @pytest.fixture
 def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
     """as_person(e-mail): who is signed in from here on."""
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     yield lambda email: monkeypatch.setattr(st, "user", {"email": email, "is_logged_in": True})
 
 
@@ -324,7 +324,7 @@ def way_to_retrain(app: AppTest) -> Selectbox:
 
 def headers(role: Role = "annotator", name: str = "ann", **limits: tuple[str, ...]) -> dict[str, str]:
     """Of a request with that person's token; ``limits``: what the token reaches."""
-    return {access.TOKEN_HEADER: access.sign(Viewer(name, role, **limits))}
+    return {session.TOKEN_HEADER: session.sign(Viewer(name, role, **limits))}
 
 
 def newest_done(kind: str) -> Run:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from app import access
-from app.access import TokenRefusedError, Viewer, require_safe_address
+from app import session
+from app.session import TokenRefusedError, Viewer, require_safe_address
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 from slim_core.settings import Settings, settings
 from tests.small_disk import mounted
@@ -18,7 +18,7 @@ from tests.small_disk import mounted
 @pytest.mark.usefixtures("empty_home")
 def test_a_token_brings_back_the_viewer_it_was_signed_for() -> None:
     viewer = Viewer("ann@example.org", "annotator", datasets=("d-1",))
-    assert access.verify(access.sign(viewer)) == viewer
+    assert session.verify(session.sign(viewer)) == viewer
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -26,43 +26,43 @@ def test_tokens_of_the_same_hour_are_equal_so_that_image_addresses_stay_cacheabl
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     viewer = Viewer("ann", "viewer")
-    monkeypatch.setattr(access.time, "time", lambda: 1_800_000_000 + 5)
-    early = access.sign(viewer)
-    monkeypatch.setattr(access.time, "time", lambda: 1_800_000_000 + 3_595)
-    assert access.sign(viewer) == early
+    monkeypatch.setattr(session.time, "time", lambda: 1_800_000_000 + 5)
+    early = session.sign(viewer)
+    monkeypatch.setattr(session.time, "time", lambda: 1_800_000_000 + 3_595)
+    assert session.sign(viewer) == early
 
 
 @pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize("change", [lambda _: "", lambda t: t[:-3] + "abc", lambda t: "W10" + t[3:], lambda _: "x.y.z"])
 def test_a_missing_or_forged_token_is_refused(change) -> None:
-    token = access.sign(Viewer("ann", "viewer"))
+    token = session.sign(Viewer("ann", "viewer"))
     with pytest.raises(TokenRefusedError, match="Reload the page"):
-        access.verify(change(token))
+        session.verify(change(token))
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_a_token_is_refused_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = access.sign(Viewer("ann", "viewer"))
-    now = access.time.time()
-    monkeypatch.setattr(access.time, "time", lambda: now + access.TOKEN_VALID_S + 2 * 3600)
+    token = session.sign(Viewer("ann", "viewer"))
+    now = session.time.time()
+    monkeypatch.setattr(session.time, "time", lambda: now + session.TOKEN_VALID_S + 2 * 3600)
     with pytest.raises(TokenRefusedError):
-        access.verify(token)
+        session.verify(token)
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_a_token_of_another_installation_is_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     from app import session
 
-    token = access.sign(Viewer("ann", "admin"))
+    token = session.sign(Viewer("ann", "admin"))
     monkeypatch.setenv("SLIM_HOME", str(tmp_path / "other"))
     session.reset()
     with pytest.raises(TokenRefusedError):
-        access.verify(token)
+        session.verify(token)
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_the_key_can_be_read_by_its_owner_alone(empty_home) -> None:
-    access.sign(Viewer("ann", "viewer"))
+    session.sign(Viewer("ann", "viewer"))
     assert (empty_home / "token.key").stat().st_mode & 0o077 == 0
 
 
@@ -95,9 +95,9 @@ def test_a_narrowed_token_reaches_nothing_else() -> None:
 def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
     empty_home.mkdir(exist_ok=True)
     (empty_home / "token.key").write_bytes(content)
-    access._secret.cache_clear()
+    session._secret.cache_clear()
     with pytest.raises(SettingRefusedError, match=f"token.key holds {len(content)} bytes, not 32: delete it"):
-        access.sign(Viewer("ann", "admin"))
+        session.sign(Viewer("ann", "admin"))
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -119,20 +119,20 @@ def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
 )
 def test_a_rightly_signed_token_of_another_shape_is_refused(payload: object) -> None:
     with pytest.raises(TokenRefusedError, match="another version. Reload"):
-        access.verify(str(access._serializer().dumps(payload)))
+        session.verify(str(session._serializer().dumps(payload)))
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_where_things_are_on_the_server_is_read_by_admins_alone() -> None:
     home = settings().home.resolve()
     full = f"The disk of the database {home}/slim.db is full: free some space, nothing was changed."
-    assert access.sentence_for(Viewer("root", "admin"), full) == full
+    assert session.sentence_for(Viewer("root", "admin"), full) == full
     others = full.replace(str(home), "SLIM_HOME")
     for viewer in (Viewer("lea", "lead"), Viewer("ann", "annotator"), Viewer("bob", "viewer"), None):
-        assert access.sentence_for(viewer, full) == others
+        assert session.sentence_for(viewer, full) == others
     left = f"8 MB are left on the disk of {home}: free some space."
-    assert access.sentence_for(None, left) == "8 MB are left on the disk of SLIM_HOME: free some space."
-    assert access.sentence_for(None, f"{home}-of-others is missing.") == f"{home}-of-others is missing."
+    assert session.sentence_for(None, left) == "8 MB are left on the disk of SLIM_HOME: free some space."
+    assert session.sentence_for(None, f"{home}-of-others is missing.") == f"{home}-of-others is missing."
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -147,8 +147,8 @@ def test_so_is_the_address_of_a_database_of_ones_own(
     tmp_path: Path, url: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = Settings(home=tmp_path, database_url=url, artifacts_url="s3://lab/slim")
-    monkeypatch.setattr(access, "settings", lambda: at)
-    told = access.sentence_for(None, f"The database {place} is kept locked, and s3://lab/slim does not answer.")
+    monkeypatch.setattr(session, "settings", lambda: at)
+    told = session.sentence_for(None, f"The database {place} is kept locked, and s3://lab/slim does not answer.")
     assert told == "The database SLIM_DATABASE_URL is kept locked, and SLIM_ARTIFACTS_URL does not answer."
 
 
@@ -159,10 +159,10 @@ def test_a_key_for_which_there_is_no_space_leaves_nothing_behind(tmp_path: Path)
             (disk / "ballast").write_bytes(bytes(2 << 20))
         for _ in range(3):
             with pytest.raises(OSError, match="No space left"):
-                access.sign(Viewer("ann", "viewer"), disk)
+                session.sign(Viewer("ann", "viewer"), disk)
         assert [path.name for path in disk.iterdir()] == ["ballast"]
         (disk / "ballast").unlink()
-        access.sign(Viewer("ann", "viewer"), disk)
+        session.sign(Viewer("ann", "viewer"), disk)
         assert [path.name for path in disk.iterdir()] == ["token.key"]
 
 
@@ -208,7 +208,7 @@ def test_a_proxy_that_names_nobody_is_no_sign_in(listen_on):
 
 def test_other_addresses_are_served_where_people_sign_in(listen_on, monkeypatch):
     listen_on("0.0.0.0")
-    monkeypatch.setattr("app.access.has_auth", lambda: True)
+    monkeypatch.setattr("app.session.has_auth", lambda: True)
     require_safe_address(Settings())
 
 
@@ -221,7 +221,7 @@ def asked(monkeypatch):
         times.append(1)
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    monkeypatch.setattr(access, "_look_up_auth", look_up)
+    monkeypatch.setattr(session, "_look_up_auth", look_up)
     return answers, times
 
 
@@ -237,17 +237,17 @@ def test_a_run_of_a_page_looks_at_the_secrets_once(show, asked, page):
 def test_the_next_run_knows_of_sign_in_that_was_set_up_since(asked):
     answers, times = asked
     answers[:] = [False, True]
-    with access.cached_auth():
-        with access.cached_auth():
-            assert not access.signs_in()
-        assert not access.signs_in() and len(times) == 1
-    with access.cached_auth():
-        assert access.signs_in()
-    assert access.signs_in() and len(times) == 3, "outside of a run each question is a new one"
+    with session.cached_lookups():
+        with session.cached_lookups():
+            assert not session.signs_in()
+        assert not session.signs_in() and len(times) == 1
+    with session.cached_lookups():
+        assert session.signs_in()
+    assert session.signs_in() and len(times) == 3, "outside of a run each question is a new one"
 
 
 def test_a_run_that_is_broken_off_leaves_no_answer_behind(asked):
-    with pytest.raises(KeyboardInterrupt), access.cached_auth():
+    with pytest.raises(KeyboardInterrupt), session.cached_lookups():
         raise KeyboardInterrupt
     asked[0][:] = [True]
-    assert access.signs_in()
+    assert session.signs_in()

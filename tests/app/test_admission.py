@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.testing.v1 import AppTest
 
-from app import access, admission, server
+from app import admission, server, session
 from app.admission import MOST_FILES, MOST_WIDGETS, PROTOCOL_ERROR, KnownHosts, Uploads, WebsocketFrames
 from app.server import MIDDLEWARE
 from slim_core.settings import Settings
@@ -41,7 +41,7 @@ def given(monkeypatch):
     """given(public_url=...): the settings of the server."""
 
     def use(**values):
-        monkeypatch.setattr(admission, "current_settings", lambda: Settings(**values))
+        monkeypatch.setattr(admission, "settings", lambda: Settings(**values))
 
     use()
     return use
@@ -131,7 +131,7 @@ def test_two_hosts_are_one_too_many() -> None:
 
 
 def test_a_trusted_header_that_comes_twice_is_refused(client, monkeypatch) -> None:
-    monkeypatch.setattr(access, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    monkeypatch.setattr(session, "trusted_headers", lambda: ("X-Forwarded-Email",))
     ann, boss = ("X-Forwarded-Email", "ann@slim.example"), ("x-forwarded-email", "boss@slim.example")
     assert client.get("/", headers=[ann]).status_code == 200
     refused = client.get("/", headers=[boss, ann])

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.annotate import forms
+from app.session import Viewer
 from slim_core.errors import NameRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
 from tests.app.conftest import Show, Sign
@@ -87,7 +87,7 @@ def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_t
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookies["slim-name"] = "Ann"
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "ben@example.org"})
     session.store().members.set_role("ben@example.org", "lead")
     assert session.viewer() == Viewer("ben@example.org", "lead")
@@ -99,7 +99,7 @@ def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_t
 def test_an_e_mail_is_the_same_person_in_any_case(
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, email: str
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": email})
     session.store().members.set_role("ben@example.org", "lead")
     assert session.viewer() == Viewer("ben@example.org", "lead")
@@ -109,7 +109,7 @@ def test_an_e_mail_is_the_same_person_in_any_case(
 def test_an_e_mail_that_nobody_has_checked_gives_no_role(
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, verified: object
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "ben@example.org", "email_verified": verified})
     session.store().members.set_role("ben@example.org", "admin")
     assert session.viewer() == Viewer("guest", "viewer")
@@ -122,7 +122,7 @@ def test_what_is_no_e_mail_or_only_looks_like_anothers_is_nobodys(
     """The sign of kelvin is a "k" in lower case; "lead" is whom data sets are shared with, "local" owns those of
     commands.
     """
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": given})
     session.store().members.set_role("kim@example.org", "admin")
     assert session.viewer() == Viewer("guest", "viewer")
@@ -138,7 +138,7 @@ def test_who_signed_in_without_an_e_mail_reads_that_no_role_applies(as_person: S
 def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard where ``[auth]`` is set up."""
     auth = {"redirect_uri": "http://127.0.0.1:1/oauth2callback", "cookie_secret": "c" * 32, "client_id": "slim"}
-    monkeypatch.setattr(access, "has_auth", lambda: True)
+    monkeypatch.setattr(session, "has_auth", lambda: True)
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.secrets = {"auth": auth | {"google": {"client_id": "g"}}}
     return app
@@ -166,7 +166,7 @@ def test_where_sign_in_is_set_up_every_page_asks_for_it_first(with_auth: AppTest
 
 @pytest.mark.parametrize("user", [{}, {"email": " "}, {"email": None}])
 def test_who_comes_without_the_proxys_header_sees_no_page(user: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    monkeypatch.setattr(session, "trusted_headers", lambda: ("X-Forwarded-Email",))
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.user = user
     app.run()

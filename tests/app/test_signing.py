@@ -19,9 +19,9 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app import signing
+from app import admission
+from app.admission import COOKIE, LoginRedirectMiddleware, SignOut, SignOuts
 from app.routes import assets
-from app.signing import COOKIE, LoginRedirectMiddleware, SignOut, SignOuts
 from slim_core.settings import settings
 from tests.app.own_redis import redis_at
 
@@ -185,8 +185,8 @@ def test_who_signs_out_at_one_dashboard_is_out_at_the_others() -> None:
 
 @pytest.mark.redis
 def test_a_sign_out_while_redis_is_away_is_told_once_it_is_back(redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "AGAIN_S", 0.05)
-    monkeypatch.setattr(signing, "WAIT_S", 0.5)
+    monkeypatch.setattr(admission, "AGAIN_S", 0.05)
+    monkeypatch.setattr(admission, "WAIT_S", 0.5)
     here, there, heard = SignOuts(), SignOuts(), Queue[str]()
     monkeypatch.setenv("SLIM_REDIS_URL", "unix:///nowhere/r.sock")
     settings.cache_clear()

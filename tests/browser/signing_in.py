@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 
 from playwright.sync_api import Locator, Page, expect
 
-from app import access
+from app import session
 from benchmarks.dashboard import ROOT, environment, wait_for
 from tests.browser.annotator import PATIENCE_MS
 from tests.browser.identity import CLIENT_ID, CLIENT_SECRET, PASSWORD
@@ -78,7 +78,7 @@ def is_shown(page: Page, text: str) -> None:
 
 def post(address: str, route: str, token: str, body: dict[str, object]) -> tuple[int, dict[str, object]]:
     """What a route answers to somebody with that token."""
-    headers = {access.TOKEN_HEADER: token, "Content-Type": "application/json"}
+    headers = {session.TOKEN_HEADER: token, "Content-Type": "application/json"}
     request = urllib.request.Request(f"{address}/api/{route}", json.dumps(body).encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as reply:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from app import access
+from app import session
 from benchmarks.dashboard import ROOT, START_TIMEOUT_S, command, environment
 from benchmarks.processes import free_port
 from slim_core.store import Campaign, Store
@@ -118,7 +118,7 @@ def test_a_stranger_looks_on_writes_nothing_and_is_shown_whom_to_ask(
     page.goto(address + link(campaign))
     is_shown(page, "Answering requires the annotator role.")
     expect(page.locator(".slim-annotator")).to_have_count(0)
-    token = access.sign(access.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
+    token = session.sign(session.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
     assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})
     assert events(home) == before
     assert len(store.answers.frame(campaign.id)) == 0
@@ -223,8 +223,8 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
     assert not [one for one in ann.context.cookies() if one["name"].startswith("_streamlit_user")]
 
     now = time.time()
-    monkeypatch.setattr(access.time, "time", lambda: now - access.TOKEN_VALID_S - 2 * 3600)
-    old = access.sign(access.Viewer(ANN, "annotator"), home)
+    monkeypatch.setattr(session.time, "time", lambda: now - session.TOKEN_VALID_S - 2 * 3600)
+    old = session.sign(session.Viewer(ANN, "annotator"), home)
     monkeypatch.undo()
     status, told = post(address, "answers", old, answer(store, campaign))
     assert status == 401 and "Reload the page" in str(told["error"])

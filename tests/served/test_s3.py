@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app import access
+from app import session
 from app.routes.images import image_url
 from benchmarks import processes
 from benchmarks.page_session import PageSession
@@ -136,7 +136,7 @@ def test_a_chain_outlives_its_worker_and_every_machine_has_what_it_needs_from_s3
         shown.close()
         assert shown.problems == []
     row = int(team.store.datasets.table(train.dataset_id).rows("test")[0])
-    ticket = access.sign(access.Viewer("local", "admin"), team.home("app"))
+    ticket = session.sign(session.Viewer("local", "admin"), team.home("app"))
     overlay = image_url(train.dataset_id, row, ticket, kind="overlay", run=maps.id)
     assert answers(f"http://127.0.0.1:{port}{overlay}").startswith(b"RIFF")  # a WebP image
 

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import access, session
+from app import session
 from app.activity import events
 from app.activity.events import PER_PAGE, as_csv
 from slim_core.errors import ForbiddenError
@@ -113,7 +113,7 @@ def test_the_file_holds_what_matches_and_no_formula() -> None:
 def test_who_is_not_an_admin_reads_whose_page_it_is_and_nothing_else(
     show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
     session.store().members.set_role("lea@example.org", "lead", by="root")
     for read in (lambda: events.read(ActivityFilter(), 5), lambda: as_csv(ActivityFilter())):

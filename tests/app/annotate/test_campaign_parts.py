@@ -15,11 +15,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.annotate import forms, live_effect, overview
 from app.services import campaign_actions
 from app.services.loop_state import read
+from app.session import Viewer
 from app.ui import selection
 from slim_core.annotation.answered_space import AnsweredSpace
 from slim_core.annotation.live_effect import CellNow, SecondBalance, effect
@@ -664,7 +664,7 @@ def test_members_are_shown_to_admins_where_people_sign_in(pair: Campaign):
 
 @pytest.mark.usefixtures("filled_home")
 def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
-    from app.access import Viewer
+    from app.session import Viewer
 
     monkeypatch.setattr(session, "viewer", lambda: Viewer("ann", "annotator"))
     assert "Opening a campaign requires the lead role" in text(form(space))
@@ -700,7 +700,7 @@ def test_who_is_taken_off_a_campaign_is_refused_in_the_middle_and_loses_no_answe
 
     def answer(name: str, item: int) -> int:
         given = {"id": f"{name}-{item}", "item": item, "value": 1}
-        headers = {access.TOKEN_HEADER: access.sign(Viewer(name, "annotator"))}
+        headers = {session.TOKEN_HEADER: session.sign(Viewer(name, "annotator"))}
         return client.post(
             "/api/answers", json={"campaign": campaign.id, "answers": [given]}, headers=headers
         ).status_code

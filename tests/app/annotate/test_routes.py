@@ -11,10 +11,10 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.annotate import routes
 from app.routes import guard
+from app.session import Viewer
 from slim_core.store import Campaign, CampaignSettings, Dataset, StoreUnavailableError
 from slim_core.store.database import Database
 from tests.app.conftest import headers
@@ -161,7 +161,7 @@ def test_a_closed_campaign_says_so_and_keeps_nothing(client: TestClient, campaig
 def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
     client: TestClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     members = session.store().members
     members.set_role("ann@example.org", "annotator")
     item = upcoming(client, campaign, name="ann@example.org").json()["items"][0]
@@ -214,7 +214,7 @@ def test_a_viewer_may_look_but_not_answer(client: TestClient, campaign: Campaign
 
 
 def test_a_post_takes_its_token_from_the_header_alone(client: TestClient, campaign: Campaign) -> None:
-    token = access.sign(Viewer("ann", "annotator"))
+    token = session.sign(Viewer("ann", "annotator"))
     answer = client.post(f"/api/answers?token={token}", json={"campaign": campaign.id, "answers": []})
     assert answer.status_code == 401
 

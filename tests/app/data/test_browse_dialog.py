@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app import session
-from app.access import Viewer
+from app.session import Viewer
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 from tests.app.conftest import Show, hop

@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.testing.v1 import AppTest
 
-from app import access, session
+from app import session
 from app.data import forms
 from app.services import actions
 from slim_core.data.importing import import_data
@@ -403,7 +403,7 @@ def test_the_folder_is_one_of_this_machine_or_where_people_sign_in_of_the_server
     session.store().members.set_role("lea@lab.org", "lead")
     as_person("lea@lab.org")
     assert show("data").text_input(key=forms.PATH).label == "Folder or metadata file on the server"
-    monkeypatch.setattr(access, "signs_in", lambda: False)
+    monkeypatch.setattr(session, "signs_in", lambda: False)
     assert show("data").text_input(key=forms.PATH).label == "Folder or metadata file on this machine"
 
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import session
-from app.access import Viewer
+from app.session import Viewer
 from app.ui import pick
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import NotFoundError
@@ -129,14 +129,14 @@ def test_every_deep_link_to_what_is_gone_ends_in_a_sentence(show: Show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_the_routes_refuse_what_is_gone_with_a_sentence(client: TestClient) -> None:
-    from app import access
+    from app import session
 
     store = session.store()
     (dataset,) = store.datasets.all()
     runs = {run.kind: run.id for run in store.runs.all()}
     campaign = open_campaign(store, Plan(runs["space"], {0: 4, 1: 4}), "lea")
     item = store.campaigns.items(campaign.id)[0]
-    token = access.sign(Viewer("local", "admin"))
+    token = session.sign(Viewer("local", "admin"))
     headers = {"X-Slim-Token": token}
     about = {"campaign": campaign.id, "session": "tab"}
     store.removals.remove(dataset.id)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from app import session
-from app.access import Viewer
 from app.services import queueing, shape_progress
 from app.services.results import space_data
+from app.session import Viewer
 from slim_core.data.report import Imported, ImportReport
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from app import access, session
-from app.access import Viewer
+from app import session
+from app.session import Viewer
 from slim_core.store import Dataset
 from tests.app.conftest import headers
 
@@ -102,7 +102,7 @@ def test_who_may_not_draw_is_refused(client: TestClient, dataset: Dataset) -> No
 def test_a_role_that_was_taken_away_meanwhile_is_refused_by_the_store(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(
         "app.routes.guard._as_of_now", lambda viewer, *_: viewer
     )  # the route has looked the role up before
@@ -112,7 +112,7 @@ def test_a_role_that_was_taken_away_meanwhile_is_refused_by_the_store(
 
 
 def test_a_mask_that_was_drawn_is_shown_and_never_kept_by_the_browser(client: TestClient, dataset: Dataset) -> None:
-    query = {"kind": "mask", "size": 64, "token": access.sign(Viewer("ann", "viewer"))}
+    query = {"kind": "mask", "size": 64, "token": session.sign(Viewer("ann", "viewer"))}
     before = client.get(f"/api/image/{dataset.id}/3", params=query)
     keep(client, dataset)
     after = client.get(f"/api/image/{dataset.id}/3", params=query)
@@ -126,7 +126,7 @@ def test_a_whole_image_is_shown_uncut_and_no_larger_than_it_is(client: TestClien
     with Image.open(session.store().datasets.table(dataset.id).image_path(3)) as file:
         side = file.size[0]
     for asked, given in ((1024, side), (16, 16)):
-        query = {"kind": "whole", "size": asked, "token": access.sign(Viewer("ann", "viewer"))}
+        query = {"kind": "whole", "size": asked, "token": session.sign(Viewer("ann", "viewer"))}
         reply = client.get(f"/api/image/{dataset.id}/3", params=query)
         assert Image.open(io.BytesIO(reply.content)).size == (given, given)
 

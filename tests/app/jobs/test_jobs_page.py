@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.access import Viewer
 from app.jobs import all_runs, one_run, queue
 from app.jobs.about import read
 from app.services import actions
+from app.session import Viewer
 from app.ui import progress
 from app.ui.messages import prose
 from slim_core.errors import ForbiddenError, QueueUnavailableError

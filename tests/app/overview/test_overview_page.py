@@ -15,11 +15,11 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
 from app import session
-from app.access import Viewer
 from app.overview.loop import USUAL
 from app.services import actions, loop_state
 from app.services.results import comparison
 from app.services.results.comparison import predictions_of
+from app.session import Viewer
 from app.ui import run_state
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.formatting import percent

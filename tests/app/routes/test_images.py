@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.routes import guard, images
 from app.routes.images import image_url
+from app.session import Viewer
 from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data.images.heat import heat_map
 from slim_core.data.importing import import_data
@@ -108,27 +108,27 @@ def test_a_missing_image_is_not_found_and_the_reason_is_told(client: TestClient,
 def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(guard, "ROLE_KEPT_S", 0.01)
     members = session.store().members
     members.set_role("ann@example.org", "annotator")
-    ticket = access.sign(Viewer("ann@example.org", "annotator"))
+    ticket = session.sign(Viewer("ann@example.org", "annotator"))
     assert client.get(image_url(dataset.id, 0, ticket)).status_code == 200
     members.remove("ann@example.org")
     time.sleep(0.02)
     refused = client.get(image_url(dataset.id, 0, ticket))
     assert refused.status_code == 401
     assert refused.json()["error"] == "Your role has changed since this page was loaded. Reload the page."
-    assert client.get(image_url(dataset.id, 0, access.sign(Viewer("ann@example.org", "viewer")))).status_code == 200
+    assert client.get(image_url(dataset.id, 0, session.sign(Viewer("ann@example.org", "viewer")))).status_code == 200
 
 
 def test_the_role_is_not_looked_up_for_each_of_many_images(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(guard, "ROLE_KEPT_S", 3_600.0)
     session.store().members.set_role("ann@example.org", "annotator")
-    ticket = access.sign(Viewer("ann@example.org", "annotator"))
+    ticket = session.sign(Viewer("ann@example.org", "annotator"))
     with statements(session.store().database) as sent:
         for row in range(10):
             assert client.get(image_url(dataset.id, row, ticket)).status_code == 200

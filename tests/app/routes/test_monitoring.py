@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from app import access, session
+from app import session
 from app.routes import monitoring
 from slim_core.settings import Settings
 from slim_core.store import Store
@@ -128,7 +128,7 @@ def read(client: TestClient) -> dict[str, list]:
 
 @pytest.fixture
 def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
 
 
 def test_it_tells_runs_workers_answers_and_the_disk(client: TestClient, filled_home) -> None:

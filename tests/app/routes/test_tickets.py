@@ -8,9 +8,9 @@ import pytest
 import streamlit as st
 from starlette.testclient import TestClient
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.routes.images import image_url
+from app.session import Viewer
 from slim_core.store import Dataset
 
 ANN = "ann@example.org"
@@ -28,14 +28,14 @@ def status(client: TestClient, dataset: Dataset, ticket: str, cookies: dict[str,
 def test_a_ticket_is_worth_nothing_in_another_browser_and_after_signing_out(
     client: TestClient, dataset: Dataset, cookies: dict[str, str]
 ) -> None:
-    ticket = access.sign(Viewer(ANN, "viewer"), sign_in=access.sign_in_of(cookies))
+    ticket = session.sign(Viewer(ANN, "viewer"), sign_in=session.sign_in_of(cookies))
     assert status(client, dataset, ticket, cookies | {"_xsrf": "of another tab"}) == 200
     for others in (OTHERS, {}, {"_streamlit_user": "chunks-2"}, {"_streamlit_user_tokens": MINE["_streamlit_user"]}):
         assert status(client, dataset, ticket, others) == 401, others
 
 
 def test_a_ticket_from_before_the_sign_in_is_worth_nothing_after_it(client: TestClient, dataset: Dataset) -> None:
-    ticket = access.sign(Viewer(ANN, "viewer"))
+    ticket = session.sign(Viewer(ANN, "viewer"))
     assert status(client, dataset, ticket) == 200
     assert status(client, dataset, ticket, MINE) == 401
 
@@ -61,7 +61,7 @@ def behind_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_behind_a_proxy_a_ticket_is_taken_from_the_person_whom_the_proxy_names(
     client: TestClient, dataset: Dataset
 ) -> None:
-    ticket, guest = access.sign(Viewer(ANN, "viewer")), access.sign(Viewer(access.GUEST, "viewer"))
+    ticket, guest = session.sign(Viewer(ANN, "viewer")), session.sign(Viewer(session.GUEST, "viewer"))
     assert status(client, dataset, ticket, **{"X-Forwarded-Email": "Ann@Example.org"}) == 200
     assert status(client, dataset, guest, **{"X-Forwarded-Email": "not-verified@example.org"}) == 200
     for named in ({"X-Forwarded-Email": "bob@example.org"}, {"X-Forwarded-Name": ANN}, {}):
@@ -73,7 +73,7 @@ def test_behind_a_proxy_a_ticket_is_taken_from_the_person_whom_the_proxy_names(
 def test_behind_a_proxy_a_ticket_works_in_another_browser_of_the_same_person_who_gets_an_equal_one_there(
     client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": ANN})
     tickets = []
     for cookies in ({"_oauth2_proxy": "of one browser"}, {"_oauth2_proxy": "of another"}):

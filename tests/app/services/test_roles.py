@@ -10,8 +10,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from app import session
-from app.access import Viewer
 from app.services import actions, campaign_actions
+from app.session import Viewer
 from slim_core.errors import ForbiddenError
 from slim_core.store.members import ROLES, Role
 from tests.refusals import refusal

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app import session
-from app.access import Viewer, sign
 from app.services.results import space_data
+from app.session import Viewer, sign
 
 
 @pytest.fixture

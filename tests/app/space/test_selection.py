@@ -11,8 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.access import Viewer
 from app.services.results import space_data
+from app.session import Viewer
 from app.space.selected import (
     AS_IN_SPACE,
     SOURCE,

@@ -20,11 +20,11 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from app import access, session
-from app.access import Viewer
+from app import session
 from app.routes.exports import TemporaryFileResponse, export_url
 from app.services import exporting
 from app.services.exporting import FOLDER, ExportFolder
+from app.session import Viewer
 from app.ui import export
 from slim_core.errors import ForbiddenError
 from slim_core.export.writing import FORMS, forms_of
@@ -86,10 +86,10 @@ def test_an_export_of_several_files_is_a_zip_with_its_record(client: TestClient,
 def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> None:
     run = newest_done("curate")
     assert client.get(f"/api/export/{run.id}/subset-csv").status_code == 401
-    elsewhere = access.sign(Viewer("ann", "viewer", ("d-other",)))
+    elsewhere = session.sign(Viewer("ann", "viewer", ("d-other",)))
     assert client.get(export_url(run.id, "subset-csv", elsewhere)).status_code == 404
     campaign = session.store().campaigns.all()[0]
-    of_another = access.sign(Viewer("ann", "viewer", None, ("c-other",)))
+    of_another = session.sign(Viewer("ann", "viewer", None, ("c-other",)))
     assert client.get(export_url(campaign.id, "answers-csv", of_another)).status_code == 404
     assert client.get(export_url(campaign.id, "answers-csv", session.token())).status_code == 200
 

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.access import Viewer
 from app.services.results import space_data
+from app.session import Viewer
 from app.ui.groups import LOW, MOST, _reach_low_bars, left_out, listed_text, mistakes
 from slim_core.evaluation.charts.results import group_bars, group_intervals
 from slim_core.metrics import COVERAGE, groups_of

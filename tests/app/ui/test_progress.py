@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app import navigation, session
-from app.access import Viewer
 from app.services import actions
+from app.session import Viewer
 from app.ui import pipeline, progress
 from slim_core.errors import ForbiddenError
 from slim_core.steps.registry import parse_spec
