@@ -16,7 +16,7 @@ from app.annotate import charts
 from app.services import campaign_actions
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.ui import chart, next_step, pick, pictures, reruns, selection
+from app.ui import next_step, pick, pictures, reruns, selection, tables
 from app.ui import selection as space_kept
 from app.ui.messages import errors_shown, verbatim
 from slim_core.annotation.candidates import budgets_of, why_more
@@ -209,7 +209,7 @@ def _preview(data: SpaceData, plan: Plan) -> None:
     chosen["class"], chosen["place"], chosen["row"] = classes, np.arange(1, len(names) + 1), found.rows
     figure = charts.candidates(pd.DataFrame(points, columns=["x", "y"]), chosen)
     alt = "The candidates on the attention space"
-    chart.show(figure, key="campaign-preview-plot", alt=alt)
+    tables.show_chart(figure, key="campaign-preview-plot", alt=alt)
     st.caption(f"The first {min(FIRST, len(names))} in the order in which they are asked:")
     rows = found.rows[:FIRST].tolist()
     captions = names[:FIRST].tolist()

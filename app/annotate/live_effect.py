@@ -18,7 +18,7 @@ import streamlit as st
 from app import session
 from app.services import actions, campaign_actions, queueing, subset
 from app.services.results import space_data
-from app.ui import pictures, pipeline, submit
+from app.ui import pictures, progress, submit
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
 from slim_core.annotation.live_effect import CellNow, Effect, SecondBalance, effect
@@ -232,7 +232,7 @@ def _buttons(campaign: Campaign) -> None:
             queueing.to_comparison(campaign)
     if key in st.session_state:
         submit.follow(st.session_state[key])
-    pipeline.show(campaign.dataset_id, lambda one: any(run.campaign_id == campaign.id for run in one.runs))
+    progress.show_pipelines(campaign.dataset_id, lambda one: any(run.campaign_id == campaign.id for run in one.runs))
 
 
 MARGIN = 8  # pixels

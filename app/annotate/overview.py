@@ -13,9 +13,8 @@ import streamlit as st
 from app import session
 from app.annotate import charts, manage
 from app.annotate.agreement import show_annotators
-from app.ui import chart, notes, tables
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown, verbatim
+from app.ui import notes, tables
+from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.reruns import fragment
 from slim_core.annotation.answered_space import answered_space
 from slim_core.annotation.convergence import Stability, stability
@@ -136,7 +135,7 @@ def _convergence(found: Stability) -> None:
     if len(found.steps) > 1:
         frame = pd.DataFrame([(step.n_answers, step.change) for step in found.steps], columns=["n_answers", "change"])
         alt = "Mean change of the propagated scores per answer"
-        chart.show(charts.convergence(frame), key="convergence", alt=alt)
+        tables.show_chart(charts.convergence(frame), key="convergence", alt=alt)
         st.caption(f"Mean change of a propagated score per answer, over {found.n_measured:,} images.")
 
 

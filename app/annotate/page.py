@@ -6,8 +6,7 @@ from app import session
 from app.annotate import agreement, annotator, forms, manage, overview, sections
 from app.annotate.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
 from app.ui import next_step, pick, submit
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, explain
 
 st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 

@@ -6,10 +6,9 @@ from app import session
 from app.attention.forms import PARAM, show
 from app.attention.view import show_maps, show_missing_maps, show_scores
 from app.services.results import attention_scores
-from app.ui import export, next_step, pick, pipeline, reruns, run_state, submit
-from app.ui.glossary import explain
+from app.ui import export, next_step, pick, progress, reruns, run_state, submit
 from app.ui.groups import ESTIMATED
-from app.ui.messages import errors_shown, verbatim
+from app.ui.messages import errors_shown, explain, verbatim
 from slim_core.attention.config import ATTRIBUTIONS
 from slim_core.evaluation.headlines import empty_maps
 
@@ -24,7 +23,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         export.show([run])
 
 if dataset is not None:
-    in_pipelines = pipeline.show(
+    in_pipelines = progress.show_pipelines(
         dataset.id, lambda one: one.state == "active" and any(step.kind == "gradcam" for step in one.runs)
     )
     show_missing_maps(dataset.id, passes)

@@ -12,9 +12,8 @@ from app import session
 from app.routes.images import open_maps
 from app.services import shape_progress
 from app.services.results import attention_scores
-from app.ui import chart, groups, next_step, pick, pictures, selection, tables
-from app.ui.glossary import explain
-from app.ui.messages import verbatim
+from app.ui import groups, next_step, pick, pictures, selection, tables
+from app.ui.messages import explain, verbatim
 from app.ui.pictures import KINDS, Markup, ModelMaps, Tile, View, bold, called, joined, large_views, quiet, verdict
 from slim_core.data.groups import in_order
 from slim_core.evaluation.charts import results as charts
@@ -232,7 +231,7 @@ def show_scores(scores: pd.DataFrame, dataset: str) -> None:
     if n_scored:
         groups.show_scored(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
         alt = f"Attention precision and AIoU per group on {split}"
-        chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
+        tables.show_chart(charts.group_scores(per_group), key="group-scores", alt=alt)
     elif drawn := shape_progress.not_scored_yet(dataset, split):
         st.info(drawn)
         next_step.link("draw", "Score them on the Draw page", icon="draw", dataset=dataset, **{"draw-split": split})

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from app import session
-from app.compare.choice import show
 from app.compare.view import (
     SelectedRuns,
+    choose,
     show_export,
     show_next,
     show_other_groups,
@@ -16,8 +16,7 @@ from app.compare.view import (
 from app.services import loop_state
 from app.services.results.comparison import read
 from app.ui import next_step, pick, submit, training
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, explain
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
@@ -38,7 +37,7 @@ if any(one.status == "done" for one in evaluations):
         compared = read(dataset.id)
         if compared is None:  # the only evaluation was deleted since: the page has nothing to compare
             st.rerun()
-        choice = show(compared)
+        choice = choose(compared)
         ticked = show_table(choice) if choice else []
         if choice is None:
             st.info("No run matches these filters. Clear one of them.")

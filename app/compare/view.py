@@ -1,4 +1,6 @@
-"""The comparison on the page: one view at a time, each with its charts; which one is in the address (?view)."""
+"""The comparison on the page: which evaluations are compared, and against which; one view at a time, each with its
+charts. All of it is kept in the address, so that a link reproduces it (?find, method, split, runs, baseline, view).
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.compare.choice import ListedRuns, keep
-from app.services import actions, queueing, shape_progress
+from app.services import actions, loop_state, queueing, shape_progress
 from app.services.loop_state import read
-from app.services.results import evidence
 from app.services.results.comparison import Compared, compared_on
-from app.ui import attention_change, chart, export, groups, next_step, pipeline, progress, tables
-from app.ui.glossary import explain
+from app.ui import attention_change, export, groups, next_step, pick, progress, reruns, run_state, tables
 from app.ui.groups import ESTIMATED
-from app.ui.messages import errors_shown, verbatim
+from app.ui.messages import errors_shown, explain, prose, verbatim
+from slim_core.errors import NotFoundError
 from slim_core.evaluation import comparison
 from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.charts.layout import LETTERS, without_legend
@@ -43,7 +43,7 @@ from slim_core.evaluation.comparison import (
 )
 from slim_core.evaluation.predictions import SPLITS, compared_frames, spaces_of
 from slim_core.evaluation.report import OF_SPACES, collect, render
-from slim_core.formatting import counted, interval, percent, shortened, to_csv
+from slim_core.formatting import counted, interval, is_or_are, percent, shortened, to_csv
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -64,6 +64,133 @@ if TYPE_CHECKING:
     from app.services.loop_state import Loop
     from app.services.results.comparison import Compared
     from slim_core.store import Dataset, Run, Store
+
+PARAM = "runs"
+FIRST = 8  # evaluations chosen where the address names none
+
+
+@dataclass(frozen=True, eq=False)
+class ListedRuns:
+    """``visible``: the rows that pass the filters, in their order, the baseline first; ``chosen``: ids among them.
+
+    ``hidden``: ids that are chosen, too, and do not pass; ``of_split``: those of all rows of the split.
+    """
+
+    visible: pd.DataFrame
+    chosen: list[str]
+    hidden: list[str]
+    of_split: list[str]
+    baseline: str
+
+
+def choose(compared: Compared) -> ListedRuns | None:
+    """One row of filters and the baseline; the chosen runs come from the address. None where no run passes."""
+    rows = compared.rows
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        find = st.text_input("Find", key="find", bind="query-params", placeholder="part of a name or id", width=140)
+        methods = sorted(rows["method"].unique())
+        picked = st.multiselect("Method", methods, key="method", bind="query-params", placeholder="all", width=190)
+        split = _split(rows)
+        baseline = _baseline(rows[rows["split"] == split])
+    visible = pinned(filtered(rows, find or "", picked, split), baseline)
+    if visible.empty:
+        return None
+    of_split = rows.index[rows["split"] == split].tolist()
+    ticked = _chosen(visible, compared, baseline, of_split)
+    ids = visible.index.tolist()
+    hidden = [one for one in ticked if one not in ids]
+    return ListedRuns(visible, [one for one in ids if one in ticked], hidden, of_split, baseline)
+
+
+def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> pd.DataFrame:
+    """The rows of a split of the methods named (none = all), that have the text: in their label, id or model, or in a
+    name of their lineage."""
+    keep = rows["split"] == split
+    if methods:
+        keep &= rows["method"].isin(methods)
+    if find.strip():
+        texts = rows["label"] + " " + rows.index.astype(str) + " " + rows["model"] + " " + rows["lineage_names"]
+        keep &= texts.str.contains(find.strip(), case=False, regex=False)
+    return rows[keep]
+
+
+def pinned(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The baseline first, then the others as they come, the newest first; a click on a title of the table sorts it."""
+    is_baseline = rows.index == baseline
+    return pd.concat([rows[is_baseline], rows[~is_baseline]])
+
+
+def _split(rows: pd.DataFrame) -> str:
+    splits = [split for split in ("test", "val", "train") if (rows["split"] == split).any()]
+    if len(splits) == 1:
+        return splits[0]
+    return st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
+
+
+def first_baseline(rows: pd.DataFrame) -> str:
+    """The oldest run of no subset that another rests on, which is a reference model, no try before it; else the oldest
+    of no subset; else the oldest; of those with the groups of the newest.
+
+    ``rows`` come newest first.
+    """
+    rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
+    plain = rows[_is_plain(rows)]
+    rested_on = set(" ".join(rows["lineage_models"].drop(plain.index)).split())
+    references = plain[plain["model"].isin(rested_on)]
+    return str(next(one for one in (references, plain, rows) if len(one)).index[-1])
+
+
+def _is_plain(rows: pd.DataFrame) -> pd.Series:
+    """Whether each is of no subset, and of no answers."""
+    return rows["answers"].eq(0) & ~rows["method"].str.contains(", ")
+
+
+def _baseline(rows: pd.DataFrame) -> str:
+    labels = {str(one): str(label) for one, label in rows["label"].items()}
+    help = "The reference for changes, paired differences, and attention before and after."
+    first = first_baseline(rows)
+    return pick.choose("Baseline", labels, "baseline", begin=first, missing=pick.warn_missing, help=help, width=195)
+
+
+def _chosen(visible: pd.DataFrame, compared: Compared, baseline: str, of_split: list[str]) -> list[str]:
+    """The runs named in the address, also those that a filter hides; else, and once another data set is chosen, the
+    baseline and the newest of those that pass."""
+    rows = compared.rows
+    linked = reruns.chosen_in_address(PARAM, compared.evaluations[baseline].dataset_id)
+    if linked == "all":
+        return of_split
+    if linked == "none":
+        return []
+    if linked:
+        named = linked.split(",")
+        _warn_missing([one for one in named if one not in rows.index])
+        return [one for one in named if one in rows.index]
+    again = set(visible.index[evaluated_again(visible, baseline)])
+    newest = [one for one in rows.index if one in visible.index and one not in again | {baseline}]
+    return [baseline, *newest[: FIRST - 1]]
+
+
+def keep(choice: ListedRuns, chosen: list[str]) -> None:
+    """Write into the address what is ticked now: ``chosen`` of the visible rows, and what a filter hides."""
+    ticked = [*chosen, *choice.hidden]
+    is_all = set(choice.of_split) <= set(ticked)
+    reruns.put_in_address(PARAM, "all" if is_all else ",".join(ticked) or "none")
+
+
+def _warn_missing(ids: list[str]) -> None:
+    """Say what became of the runs of a link that are not among the finished evaluations."""
+    for one in ids[:3]:
+        try:
+            run = session.store().runs.fetch(one)
+        except NotFoundError as error:
+            st.warning(prose(f"{error} It is left out."), icon=":material/link_off:")
+            continue
+        what = f"is a {run.kind} run, not an evaluation of this data"
+        what = f"is {run_state.WORDS[run.status]}" if run.kind == "evaluate" else what
+        st.warning(f"Run {verbatim(one)} {what}. It is left out.", icon=":material/link_off:")
+    if more := len(ids[3:]):
+        text = f"{counted(more, 'more run')} of the link {is_or_are(more)} missing."
+        st.warning(text, icon=":material/link_off:")
 
 
 COST_TITLES = {  # column -> title of its axis
@@ -126,7 +253,7 @@ def _groups(chosen: SelectedRuns) -> None:
     groups.images_panel(chosen.compared, part="group")
     st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
     headline = charts.averages(chosen.rows, HEADLINE, chosen.name)
-    chart.show(headline, key="headline", alt="Worst-group and average accuracy of each run")
+    tables.show_chart(headline, key="headline", alt="Worst-group and average accuracy of each run")
 
 
 def _costs(chosen: SelectedRuns) -> None:
@@ -160,7 +287,7 @@ def _legend(colours: Mapping[str, str]) -> None:
 def _cost(frame: pd.DataFrame, key: str, figure: go.Figure) -> None:
     title = COST_TITLES[key]
     st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
-    chart.show(figure, key=f"cost-{key}", alt=f"Worst-group accuracy of each run against {title}")
+    tables.show_chart(figure, key=f"cost-{key}", alt=f"Worst-group accuracy of each run against {title}")
     if text := _simulated(frame, key):
         st.caption(text)
 
@@ -190,7 +317,7 @@ def _seeds(chosen: SelectedRuns) -> None:
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, height=height, placeholder="–")
     if (frame["pairs"] > 0).any():
         alt = "Change of worst-group accuracy of each method with its 95 % interval"
-        chart.show(charts.seed_differences(frame), key="seed-differences", alt=alt)
+        tables.show_chart(charts.seed_differences(frame), key="seed-differences", alt=alt)
 
 
 SEEDS_HELP = (
@@ -231,7 +358,7 @@ def _attention(chosen: SelectedRuns) -> None:
         least = float(chosen.rows[COVERAGE].min())
         groups.show_scored(_coverage(chosen.rows), least, dataset=chosen.dataset)
         alt = "Attention precision and AIoU of each run"
-        chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
+        tables.show_chart(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)
 
 
@@ -390,7 +517,7 @@ def show_spaces(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
 def _show_figure(spaces: Sequence[Run], names: Sequence[str]) -> None:
     st.caption(OF_SPACES + " Click a group in the legend to hide it.")
     made = figure(tuple(one.id for one in spaces), tuple(names))
-    chart.show(made, key="compared-spaces", alt=f"Attention space of {' and of '.join(names)}", toolbar=True)
+    tables.show_chart(made, key="compared-spaces", alt=f"Attention space of {' and of '.join(names)}", toolbar=True)
     with st.container(horizontal=True):
         for space, name in zip(spaces, names, strict=True):
             next_step.link("space", f"Open the space of {verbatim(name)}", dataset=space.dataset_id, run=space.id)
@@ -402,7 +529,7 @@ def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | 
         return
     store = session.store()
     trained = [store.runs.fetch(model) for model in models]
-    under_way = pipeline.show(trained[0].dataset_id, lambda one: one.kind == "spaces")
+    under_way = progress.show_pipelines(trained[0].dataset_id, lambda one: one.kind == "spaces")
     progress.follow_changes(trained[0].dataset_id, "space")  # one that has ended since the comparison was read
     if {_model_of(store.runs.fetch(one)) for one in under_way} >= set(models):
         return
@@ -529,17 +656,17 @@ def show_next(dataset: str, compared: Compared, *, is_offered: bool) -> None:
     elif step is not None and step.name == "compare" and step.state != "running":  # if it failed, the box above says so
         until_evaluated(store.datasets.fetch(dataset), is_offered=is_offered)
     elif step is not None and (step.run is not None or loop.after is None):
-        pipeline.show_next(loop)
+        progress.show_next(loop)
     else:
         _after_result(dataset, loop, compared)
 
 
 def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
-    found = evidence.verdict(loop, compared)
+    found = loop_state.verdict(loop, compared)
     if found is None or found.better is not True:
         todo = "answer more images, or curate another subset."
         next_step.show(next_step.can("lead", todo), "curate", "Curate", dataset=dataset)
-    elif not evidence.of(loop, compared).random:
+    elif not loop_state.facts_of(loop, compared).random:
         text = "check on Overview whether a random subset of the same size does as well."
         next_step.show(text, "overview", "Overview", dataset=dataset)
     else:

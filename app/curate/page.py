@@ -5,8 +5,7 @@ import streamlit as st
 from app import session
 from app.curate.view import show_curation
 from app.ui import export, next_step, notes, pick, submit, training
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, explain
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 

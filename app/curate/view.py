@@ -15,10 +15,9 @@ from app.services import subset
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.services.subset import SubsetChoice
-from app.ui import chart, next_step, pictures, run_state, submit
-from app.ui.glossary import explain
+from app.ui import next_step, pictures, run_state, submit, tables
 from app.ui.groups import ESTIMATED
-from app.ui.messages import errors_shown, verbatim
+from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.tables import halves
 from slim_core.curation import LABELS_USED, CurateOptions, Subset
 from slim_core.curation.cells import alone_in_environment
@@ -124,7 +123,7 @@ def show_scores(data: SpaceData, subset: Subset) -> None:
         st.caption("No image of this campaign is answered yet: every score is unknown.")
         return
     alt = "Histogram of the propagated scores by class"
-    chart.show(results.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
+    tables.show_chart(results.score_histogram(frame, *_line(subset)), key="score-histogram", alt=alt)
 
 
 def _line(subset: Subset) -> tuple[float | None, str]:
@@ -165,7 +164,7 @@ def show_balance(data: SpaceData, subset: Subset) -> None:
     if data.groups.estimated:
         st.caption(ESTIMATED)
     alt = "Share of each group in the split and in the subset"
-    chart.show(group_balance(frame), key="group-balance", alt=alt)
+    tables.show_chart(group_balance(frame), key="group-balance", alt=alt)
 
 
 def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
@@ -174,7 +173,7 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
     cells = pd.DataFrame(listed).assign(**{"class": names})
     frame = cells.assign(chosen=cells["unique"])
-    chart.show(cells_chart(frame), key="cells", alt="Images chosen and repeated per cell")
+    tables.show_chart(cells_chart(frame), key="cells", alt="Images chosen and repeated per cell")
     is_balanced_twice = _wrong(subset.report) is not None
     if not is_balanced_twice and (alone := left_out(listed)):
         what = f"{counted(len(alone), 'cell')} {'is' if len(alone) == 1 else 'are'}"

@@ -17,9 +17,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.data import forms
 from app.services import actions
-from app.ui import chart, demo_data, tables
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown, for_reader, prose, verbatim
+from app.ui import demo_data, tables
+from app.ui.messages import errors_shown, explain, for_reader, prose, verbatim
 from app.ui.reruns import dialog
 from slim_core.data import unpacking
 from slim_core.data.checks.files import causes_for
@@ -299,7 +298,7 @@ def show_counts(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: 
         if estimated:
             st.caption("Without attributes these are the classes. After training, groups are class x environment.")
     with right:
-        chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")
+        tables.show_chart(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")
 
 
 def counts_table(report: Mapping[str, Any], n_drawn: int = 0, key: str = "counts") -> None:

@@ -6,9 +6,8 @@ from app import session
 from app.data import check, forms, registered
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on, estimates_groups
-from app.ui import demo_data, next_step, notes, pick, pipeline
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown, prose, verbatim
+from app.ui import demo_data, next_step, notes, pick, progress
+from app.ui.messages import errors_shown, explain, prose, verbatim
 
 st.title("Data", help=explain("group", "attribute"))
 
@@ -53,4 +52,4 @@ st.subheader("Images", anchor="images")
 with errors_shown():
     registered.show_images(dataset.id)
 
-pipeline.show_next(read(session.store(), dataset.id))
+progress.show_next(read(session.store(), dataset.id))

@@ -10,7 +10,7 @@ from app import session
 from app.routes.assets import asset_url, below, static
 from app.routes.images import MAX_SIZE, ROW, image_url
 from app.services import queueing, shape_progress
-from app.ui import next_step, pick, pipeline, reruns
+from app.ui import next_step, pick, progress, reruns
 from app.ui.messages import errors_shown, verbatim
 from app.ui.reruns import number_of
 from slim_core.formatting import counted
@@ -88,7 +88,7 @@ HELP = "Scores evaluations and attention maps of this data set again. Stored map
 
 def show_scores(dataset: str) -> None:
     """Scoring that is under way, or how it ended; how many finished runs know other shapes, and the button."""
-    pipeline.show(dataset, lambda one: one.kind == "scores")
+    progress.show_pipelines(dataset, lambda one: one.kind == "scores")
     behind = queueing.outdated(dataset)
     if not behind:
         return

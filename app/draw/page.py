@@ -6,9 +6,8 @@ from app import session
 from app.draw.canvas import leads_to_newest, show_canvas, show_scores
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on
-from app.ui import next_step, pick, pipeline
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui import next_step, pick, progress
+from app.ui.messages import errors_shown, explain
 from slim_core.data.table import SPLITS
 
 st.title("Draw", help=explain("attention precision", "AIoU", "coverage"))
@@ -42,4 +41,4 @@ if session.store().lineage.runs_with_maps(dataset.id):
     next_step.show("see how much of the attention is on the object.", "attention", "Attention",
                    dataset=dataset.id)  # fmt: skip
 else:
-    pipeline.show_next(read(session.store(), dataset.id))
+    progress.show_next(read(session.store(), dataset.id))

@@ -7,8 +7,8 @@ from app.overview.loop import make, show_loop, show_row
 from app.overview.tries import show_tries
 from app.overview.verdict import for_news, show, show_figures, show_headline, state
 from app.services import loop_state
-from app.services.results import comparison, evidence
-from app.ui import demo_data, export, next_step, pick, pipeline, progress
+from app.services.results import comparison
+from app.ui import demo_data, export, next_step, pick, progress
 from app.ui.messages import errors_shown
 
 st.title("Overview")
@@ -48,14 +48,14 @@ news = st.container()
 present = [name for name, run in (("story", loop.before), ("figures", loop.before), ("tries", loop.after)) if run]
 place = make(dataset.id, ["steps", *present])
 with news:
-    in_pipelines = pipeline.show(dataset.id)
+    in_pipelines = progress.show_pipelines(dataset.id)
     has_next = not in_pipelines and show_loop(dataset, loop)
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
 with place["story"]:
     found = show_headline(loop, compared, said)
 with place["tries"]:
-    facts = evidence.of(loop, compared) if compared is not None else evidence.Facts()
+    facts = loop_state.facts_of(loop, compared) if compared is not None else loop_state.Facts()
     # beside the verdict they answer, and in sight of their progress
     has_tries = show_tries(loop.result, found, facts, said)
 with place["figures"]:
@@ -65,7 +65,7 @@ with place["steps"]:
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
-        pipeline.show_next(loop, found, below_pipelines=True, below_tries=has_tries)
+        progress.show_next(loop, found, below_pipelines=True, below_tries=has_tries)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     # also while the above still polls, for a moment after the last run: then it stops

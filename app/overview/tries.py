@@ -15,10 +15,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services import actions, queueing
+from app.services import actions, loop_state, queueing
 from app.services.loop_state import used_answers
 from app.services.queueing import trained_by
-from app.services.results import evidence
 from app.ui import next_step
 from app.ui.messages import errors_shown
 from slim_core.formatting import counted, percent
@@ -27,8 +26,8 @@ from slim_core.steps.registry import parse_spec
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
-    from app.services.results.evidence import Facts
+    from app.services.loop_state import Facts
+    from app.services.results.comparison import Result
     from slim_core.evaluation.two_models import Verdict
     from slim_core.runs.trainings import Retrain
     from slim_core.store import Pipeline, Run
@@ -318,7 +317,7 @@ def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
     method = queueing.unasked_for(result.reference)
     without = Control("unasked", method.action, ":material/group_off:", method.about, queueing.to_unasked)
     needless = {
-        _RANDOM: facts.random or evidence.is_control(result, result),
+        _RANDOM: facts.random or loop_state.is_control(result, result),
         without: facts.unasked or queueing.is_itself_unasked(result),
     }
     missing = [one for one, is_known in needless.items() if not is_known]

@@ -9,12 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import shape_progress
-from app.services.results import evidence
+from app.services import loop_state, shape_progress
 from app.services.results.comparison import maps_of, predictions_of
-from app.ui import attention_change, chart, groups, next_step, pick, pictures, reruns
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown, verbatim
+from app.ui import attention_change, groups, next_step, pick, pictures, reruns, tables
+from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.reruns import fragment
 from slim_core.evaluation import diagnosis
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
@@ -24,8 +22,8 @@ from slim_core.formatting import percent, points
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Loop, Result
-    from app.services.results.comparison import Compared
+    from app.services.loop_state import Loop
+    from app.services.results.comparison import Compared, Result
     from slim_core.evaluation.two_models import Verdict
     from slim_core.store import Run
 
@@ -52,7 +50,7 @@ def show_headline(loop: Loop, compared: Compared | None, said: set[str]) -> Verd
     before = loop.before
     if before is None or before.metrics is None:
         return None
-    found = evidence.verdict(loop, compared, named=verbatim) if compared is not None else None
+    found = loop_state.verdict(loop, compared, named=verbatim) if compared is not None else None
     with errors_shown(said):
         _texts(before, found)
     return found
@@ -130,7 +128,7 @@ def _groups(evaluations: dict[str, Run]) -> None:
     if len(frames) == 1:  # nothing to compare with: the colours mark the worst group
         figure.update_traces(marker_color=[WORST if worst else CHOSEN for worst in lowest(frames[0])["worst"]])
     figure.update_layout(height=max(figure.layout.height, HIGH_PX))
-    chart.show(figure, key="headline-groups", alt="Accuracy of each group")
+    tables.show_chart(figure, key="headline-groups", alt="Accuracy of each group")
 
 
 def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict | None) -> None:

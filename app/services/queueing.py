@@ -42,7 +42,7 @@ from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer import RefitConfig
 
 if TYPE_CHECKING:
-    from app.services.loop_state import Result
+    from app.services.results.comparison import Result
     from slim_core.runs.trainings import Retrain
     from slim_core.steps.recipes import Proposal
     from slim_core.steps.specs import Spec, TrainSpec

@@ -5,8 +5,7 @@ import streamlit as st
 from app import session
 from app.space.view import show_next, show_space
 from app.ui import export, next_step, pick, submit
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown
+from app.ui.messages import errors_shown, explain
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import PASSES

@@ -21,7 +21,7 @@ from app.services.results.space_data import SpaceData
 from app.space import colours
 from app.space.colours import LEVELS, LIVE, Colouring, ShownSpace
 from app.space.selected import open_campaign, show_selection, tile
-from app.ui import chart, export, next_step, pick, pictures, reruns, selection
+from app.ui import export, next_step, pick, pictures, reruns, selection, tables
 from app.ui.messages import verbatim
 from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, ModelMaps, address, under
 from app.ui.reruns import fragment, number_of
@@ -227,7 +227,7 @@ def show_figure(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring
         made = figure_of(data, name, title, colouring, _marked(data, name))
         key = f"space-figure-{data.run}-{name}"
         with column:
-            chart.show(
+            tables.show_chart(
                 made, key=key, alt=title, toolbar=True, on_select=partial(_take_from_figure, data, name, key),
                 selection_mode=("lasso", "box", "points"),
             )  # fmt: skip

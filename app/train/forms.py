@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions, queueing
-from app.ui import export, pick, pipeline, reruns, submit
+from app.ui import export, pick, progress, reruns, submit
 from app.ui.messages import errors_shown, verbatim
 from app.ui.run_state import rough_duration
 from app.ui.training import WAYS
@@ -426,5 +426,5 @@ def _queue(spec: Mapping[str, Any], after: FollowUp, n_seeds: int = 1) -> None:
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         pick.take("run", run.id)
-        st.query_params.pop(pipeline.OPENS_FORM, None)
+        st.query_params.pop(progress.OPENS_FORM, None)
         st.rerun()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.train.forms import form, show
-from app.ui import export, next_step, notes, pick, pipeline, progress, run_state, training
+from app.ui import export, next_step, notes, pick, progress, run_state, training
 from app.ui.messages import verbatim
 from slim_core.steps.specs import refits
 from slim_core.store import Pipeline
@@ -26,10 +26,10 @@ if dataset is None:
 runs = session.store().runs
 trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
-pipeline.show(dataset.id, of_trainings)
+progress.show_pipelines(dataset.id, of_trainings)
 linked = pick.follow("subset", subsets)
 if may := session.viewer().may("lead"):
-    is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", pipeline.OPENS_FORM})
+    is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", progress.OPENS_FORM})
     models = [run for run in trainings if run.status == "done" and not refits(run.spec)]
     with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
         show(dataset, subsets, models, linked)
@@ -60,10 +60,10 @@ elif run.status == "done":
     label = "See the maps" if has_maps or not may else "Compute the maps"
     next_step.show("see where this model looks.", "attention", label, dataset=dataset.id, model=run.id)
 elif run.status in UNFINISHED:
-    is_above = run.id in pipeline.resumable(dataset.id, of_trainings)
+    is_above = run.id in progress.resumable(dataset.id, of_trainings)
     settings = {"run": run.id} | ({"subset": subset} if (subset := run.spec.get("subset")) else {})
-    said = f"The training {pipeline.ENDED[run_state.WORDS[run.status]]}."
-    pipeline.unfinished(said, run_state.cause_of(run), is_above, "train", settings)
+    said = f"The training {progress.ENDED[run_state.WORDS[run.status]]}."
+    progress.unfinished(said, run_state.cause_of(run), is_above, "train", settings)
 else:
     wait = "wait for the training; you can close this page. Every group's accuracy appears here at the end."
     progress.wait([run.id], wait)

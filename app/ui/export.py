@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from app import session
-from app.routes.exports import export_url
-from app.services.exporting import command
+from app.routes.exports import command, export_url
 from slim_core.export.forms import Form
 from slim_core.export.writing import forms_of
 from slim_core.runs.details import in_any_shell

@@ -16,9 +16,8 @@ import streamlit as st
 
 from app import session
 from app.services.results.comparison import compared_on, estimates_groups, maps_of, predictions_of, read, slices_of
-from app.ui import chart, next_step, pick, pictures, reruns, tables
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown, prose, verbatim
+from app.ui import next_step, pick, pictures, reruns, tables
+from app.ui.messages import errors_shown, explain, prose, verbatim
 from app.ui.pictures import Tile, View, quiet, under, verdict
 from app.ui.reruns import number_of
 from app.ui.tables import halves
@@ -326,7 +325,7 @@ def clickable(figure: go.Figure, key: str, alt: str) -> None:
     _reach_low_bars(figure)
     # as Streamlit sets them once the chart is drawn: until it is drawn again with them, clicks would be lost
     figure.update_layout(clickmode="event+select", hovermode="closest", dragmode="pan")
-    chart.show(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
+    tables.show_chart(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
 
 
 def _reach_low_bars(figure: go.Figure) -> None:

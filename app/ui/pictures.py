@@ -23,8 +23,7 @@ from app import session
 from app.routes.assets import static
 from app.routes.images import ROW, image_url, open_maps
 from app.ui import next_step, pick, reruns
-from app.ui.glossary import explain
-from app.ui.messages import verbatim
+from app.ui.messages import explain, verbatim
 from app.ui.reruns import dialog
 from slim_core.attention.thumbnails import SIDE
 from slim_core.data.groups import NO_GROUP

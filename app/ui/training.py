@@ -14,9 +14,8 @@ import streamlit as st
 from app import session
 from app.services import actions, queueing
 from app.services.results.comparison import compared_on
-from app.ui import chart, groups, next_step, pick, pipeline, progress, reruns, run_state, submit
-from app.ui.glossary import explain
-from app.ui.messages import errors_shown, verbatim
+from app.ui import groups, next_step, pick, progress, reruns, run_state, submit, tables
+from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.reruns import fragment
 from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
@@ -66,7 +65,7 @@ def _curves(run: Run) -> None:
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
     figures = {"loss": charts.loss_curve(frame, epochs, best), "accuracy": charts.accuracy_curves(frame, epochs, best)}
-    draw = chart.live if run_state.is_active(run) else chart.show
+    draw = tables.live_chart if run_state.is_active(run) else tables.show_chart
     for column, (name, figure) in zip(st.columns(2, gap="large"), figures.items(), strict=True):
         with column:
             draw(figure, key=f"{name}-{run.id}", alt=f"{name.capitalize()} of {run.name or run.id} by epoch")
@@ -142,7 +141,7 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
     left, right = st.columns([5, 6], gap="large")
     figure = charts.group_bars(charts.group_frame(val))
     with left:
-        chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
+        tables.show_chart(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
     with right:
         groups.show_table(val, run.dataset_id)
         st.caption("Evaluate the model to see the images of each group.")
@@ -290,7 +289,7 @@ def _retraining_form(subset: Run) -> None:
 def _show_retrained(subset: Run) -> None:
     """How far a retraining on the subset is, whoever has queued it, and what it changed once it is known."""
     news = _news(subset)
-    if shown := pipeline.show(subset.dataset_id, lambda one: one.id in news):
+    if shown := progress.show_pipelines(subset.dataset_id, lambda one: one.id in news):
         progress.wait(shown, "wait for the retraining; you can close this page. Its figures appear here.")
     elif (done := queueing.evaluation_of_subset(subset)) is not None:
         run_state.show_outcome(session.store().runs.fetch(done.id))

@@ -43,9 +43,9 @@ def crossings(of: set[str], into: set[str]) -> Iterator[str]:
 
 
 def test_the_search_sees_imports_inside_functions_and_for_types() -> None:
-    text = "if TYPE_CHECKING:\n    from app.ui import chart\n\ndef draw():\n    import app.space.colours\n"
+    text = "if TYPE_CHECKING:\n    from app.ui import tables\n\ndef draw():\n    import app.space.colours\n"
     found = set(imported(ast.walk(ast.parse(text)), APP / "session.py"))
-    assert {"app.ui.chart", "app.space.colours"} <= found
+    assert {"app.ui.tables", "app.space.colours"} <= found
 
 
 def test_a_page_imports_no_other_page() -> None:

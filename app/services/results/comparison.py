@@ -12,8 +12,9 @@ from app import session
 from slim_core.data.table import SMALLEST_SPACE
 from slim_core.errors import NotFoundError
 from slim_core.evaluation import comparison, predictions, two_models
-from slim_core.evaluation.comparison import Ancestry, scored_last
+from slim_core.evaluation.comparison import ELSEWHERE, Ancestry, given_name, method_of, scored_last, titled
 from slim_core.metrics import of_environments
+from slim_core.models.names import short_name
 from slim_core.result_files import PREDICTIONS
 from slim_core.store.runs.history import History
 
@@ -94,6 +95,40 @@ def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
 def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
     """The run that kept the attention maps of the evaluated images; None where no run did."""
     return session.store().lineage.maps_of(evaluation, ancestry.runs.values())
+
+
+@dataclass(frozen=True)
+class Result:
+    """A reference model and, where it has come so far, a model retrained on a subset of its images: both evaluated.
+
+    ``id``: of the evaluation of the retrained model; of the reference model where there is none.
+    """
+
+    reference: Run
+    before: Run | None = None  # finished evaluation of the reference
+    subset: Run | None = None
+    model: Run | None = None  # trained on the subset
+    after: Run | None = None  # finished evaluation of that model, of the same images in the same groups
+
+    @property
+    def id(self) -> str:
+        """What an address names it by."""
+        return (self.after or self.reference).id
+
+    @property
+    def name(self) -> str:
+        """The models, by the names they were given too, their seeds, and when."""
+        is_elsewhere = self.reference.spec.get("mode") == "registered"
+        made = ELSEWHERE if is_elsewhere else f"seed {self.reference.spec['seed']}"
+        dataset = session.store().datasets.fetch(self.reference.dataset_id).name
+        given = given_name(self.reference, dataset)
+        reference = titled(given, f"{short_name(self.reference.spec['model'])}, {made}")
+        when = session.clock((self.after or self.reference).created_at)
+        if self.model is None:
+            return f"{reference}: no retrained model yet · {when}"
+        made = f"{method_of(self.model, self.subset)}, seed {self.model.spec['seed']}"
+        model = titled(given_name(self.model, dataset), made)
+        return f"{model} · from {reference} · {when}"
 
 
 @dataclass(frozen=True, eq=False)

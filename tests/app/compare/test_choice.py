@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from app.compare.choice import filtered, first_baseline, pinned
-from app.compare.view import seeds_table
+from app.compare.view import filtered, first_baseline, pinned, seeds_table
 from slim_core.evaluation.comparison import over_seeds
 
 ROWS = pd.DataFrame(

@@ -9,10 +9,10 @@ def under_way() -> None:
     import plotly.graph_objects as go
     import streamlit as st
 
-    from app.ui import chart
+    from app.ui import tables
 
     epochs = int(st.number_input("Epochs", value=1))
-    chart.live(go.Figure(go.Scatter(y=list(range(epochs))), {"height": 240}), key="loss", alt="Loss")
+    tables.live_chart(go.Figure(go.Scatter(y=list(range(epochs))), {"height": 240}), key="loss", alt="Loss")
 
 
 def test_a_new_drawing_is_seen_from_the_next_call_on_and_the_one_before_it_stays_as_it_is() -> None:

@@ -21,9 +21,8 @@ import pytest
 import streamlit as st
 
 from app import session
-from app.routes.exports import TemporaryFileResponse, export_url
-from app.services import exporting
-from app.services.exporting import FOLDER, ExportFolder
+from app.routes import exports
+from app.routes.exports import FOLDER, ExportFolder, TemporaryFileResponse, export_url
 from app.session import Viewer
 from app.ui import export
 from slim_core.errors import ForbiddenError
@@ -116,10 +115,10 @@ def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
     address = export_url(newest_done("gradcam").id, "features-npy", session.token())
     busy = threading.Lock()
     busy.acquire()
-    monkeypatch.setattr(exporting, "_one_at_a_time", busy)
+    monkeypatch.setattr(exports, "_one_at_a_time", busy)
     answer = client.get(address)
     assert answer.status_code == 409 and "export is being" in answer.json()["error"]
-    monkeypatch.setattr(exporting, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(exports, "MOST_BYTES", 1_000)
     assert "much to send: write it with" in client.get(address).json()["error"]
 
 
@@ -151,7 +150,7 @@ def test_nothing_is_left_where_the_browser_leaves(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_what_a_crash_has_left_is_removed_but_not_what_is_being_sent(client: TestClient, filled_home: Path) -> None:
     exports = filled_home / FOLDER
-    died = f"import pathlib, app.services.exporting as at; at.ExportFolder(pathlib.Path({str(exports)!r}))"
+    died = f"import pathlib, app.routes.exports as at; at.ExportFolder(pathlib.Path({str(exports)!r}))"
     subprocess.run([sys.executable, "-W", "ignore", "-c", died], check=True)
     (left,) = exports.iterdir()
     (left / "features.npy").write_bytes(b"x")

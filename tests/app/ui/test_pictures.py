@@ -56,7 +56,7 @@ def test_a_line_joins_what_there_is() -> None:
 
 def test_styles_lie_in_sheets_and_an_images_address_in_its_route() -> None:
     texts = {path.relative_to(APP).as_posix(): path.read_text() for path in APP.rglob("*.py")}
-    bringing_sheets = {"routes/assets.py", "ui/chart.py"}
+    bringing_sheets = {"routes/assets.py", "ui/tables.py"}
     assert {name for name, text in texts.items() if "<style" in text} == bringing_sheets
     assert [name for name, text in texts.items() if "/api/image/{dataset}" in text and 'f"/api' in text] == [
         "routes/images.py"

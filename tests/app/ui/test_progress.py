@@ -12,7 +12,7 @@ import pytest
 from app import navigation, session
 from app.services import actions
 from app.session import Viewer
-from app.ui import pipeline, progress
+from app.ui import progress
 from slim_core.errors import ForbiddenError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run
@@ -153,14 +153,14 @@ def test_a_result_is_on_overview_that_ends_while_something_else_is_under_way(sho
 @pytest.mark.usefixtures("filled_home")
 @pytest.mark.usefixtures("at_once")
 def test_a_space_is_on_compare_that_ends_while_that_is_drawn(show, monkeypatch) -> None:
-    space, shown = only("space"), pipeline.show
+    space, shown = only("space"), progress.show_pipelines
     as_if_status(space, "queued")
 
     def show_later(*about: Any) -> frozenset[str]:
         as_if_status(space, "done")
         return shown(*about)
 
-    monkeypatch.setattr(pipeline, "show", show_later)
+    monkeypatch.setattr(progress, "show_pipelines", show_later)
     app = show("compare", view="Space")
     assert app.button(key="build-spaces").label == "Build it", "that of the other model is missing"
 

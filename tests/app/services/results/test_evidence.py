@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from app.services.loop_state import Loop, Result
+from app.services import loop_state
+from app.services.loop_state import Loop
 from app.services.queueing import ALL_WRONG
-from app.services.results import evidence
+from app.services.results.comparison import Result
 from slim_core.evaluation.comparison import Ancestry
 from slim_core.store import Run
 
@@ -48,7 +49,7 @@ def of_another_reference(name: str, before: float, after: float) -> Result:
     return replace(one, reference=reference, before=was, subset=subset)
 
 
-def facts(result: Result, *others: Result, beside: Sequence[tuple[Run, Run]] = ()) -> evidence.Facts:
+def facts(result: Result, *others: Result, beside: Sequence[tuple[Run, Run]] = ()) -> loop_state.Facts:
     """``beside``: further models, each with its evaluation."""
     results = (result, *others)
     known = {one.id: one for pair in results for one in (pair.before, pair.after) if one}
@@ -56,7 +57,7 @@ def facts(result: Result, *others: Result, beside: Sequence[tuple[Run, Run]] = (
     trained = [one for pair in results for one in (pair.reference, pair.subset, pair.model) if one]
     ancestry = Ancestry([*trained, *(model for model, _ in beside)])
     compared = SimpleNamespace(evaluations=known, ancestry=ancestry)
-    return evidence.of(Loop((), None, result.before, result.after, result, results), compared)
+    return loop_state.facts_of(Loop((), None, result.before, result.after, result, results), compared)
 
 
 def test_each_training_of_the_recipe_is_a_pair_and_no_other_recipe() -> None:
@@ -159,7 +160,7 @@ def test_a_random_subset_that_was_evaluated_on_another_split_says_nothing() -> N
 
 
 def test_a_reference_without_a_pair_has_no_facts() -> None:
-    assert facts(Result(REFERENCE)) == evidence.Facts()
+    assert facts(Result(REFERENCE)) == loop_state.Facts()
 
 
 def of_one_estimated_group(accuracy: float) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def test_no_verdict_across_evaluations_that_count_other_groups() -> None:
     known = {before.id: before, after.id: after}
     compared = SimpleNamespace(evaluations=known, ancestry=Ancestry(known.values()), rows=rows)
     result = Result(REFERENCE, before, None, None, after)
-    found = evidence.verdict(Loop((), None, before, after, result, (result,)), compared)
+    found = loop_state.verdict(Loop((), None, before, after, result, (result,)), compared)
     assert found is not None and found.better is None
     assert "different estimated groups" in found.text
 
