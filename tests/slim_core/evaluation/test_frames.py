@@ -40,32 +40,25 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
     assert row["spent"] == "no answers", "those by which its groups are estimated did not make it"
 
 
-def test_names_that_two_runs_share_tell_them_apart_by_their_ids() -> None:
-    found = pd.DataFrame({"method": ["erm", "erm", "slim"], "seed": [0, 0, 0], "split": "test", "name": ""},
-                         index=["r-aaaa", "r-bbbb", "r-cccc"])  # fmt: skip
-    assert comparison.labels(found) == ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]
-    assert comparison.labels(found.assign(split=["test", "val", "test"]))[:2] == [
-        "erm, seed 0, test",
-        "erm, seed 0, val",
-    ]
+AFR = "last layer by afr on held-out"
 
 
-def test_a_model_that_was_trained_elsewhere_has_no_seed() -> None:
-    made = ["trained elsewhere", "slim"]
-    found = pd.DataFrame({"method": made, "seed": [0, 0], "split": "test", "name": ["theirs", ""]}, index=["a", "b"])
-    assert comparison.labels(found) == ["theirs · trained elsewhere", "slim, seed 0"]
-
-
-def test_a_name_that_somebody_gave_goes_before_the_method() -> None:
-    found = pd.DataFrame({"method": "erm", "seed": [0, 0], "split": "test", "name": ["Äpfel", ""]}, index=["a", "b"])
-    assert comparison.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]
-
-
-def test_a_name_that_says_what_the_method_says_is_not_said_twice() -> None:
-    about = {"method": "last layer by afr on held-out", "seed": [0, 1], "split": "test"}
-    found = pd.DataFrame({**about, "name": ["Last layer by afr on held-out", "Last layer"]}, index=["a", "b"])
-    told = "last layer by afr on held-out, seed"
-    assert comparison.labels(found) == [f"{told} 0", f"Last layer · {told} 1"]
+@pytest.mark.parametrize(
+    ("runs", "labels"),
+    [
+        ([("erm", 0, "test", ""), ("erm", 0, "test", ""), ("slim", 0, "test", "")],
+         ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]),
+        ([("erm", 0, "test", ""), ("erm", 0, "val", "")], ["erm, seed 0, test", "erm, seed 0, val"]),
+        ([("trained elsewhere", 0, "test", "theirs"), ("slim", 0, "test", "")],
+         ["theirs · trained elsewhere", "slim, seed 0"]),
+        ([("erm", 0, "test", "Äpfel"), ("erm", 0, "test", "")], ["Äpfel · erm, seed 0", "erm, seed 0"]),
+        ([(AFR, 0, "test", AFR.capitalize()), (AFR, 1, "test", "Last layer")],
+         [f"{AFR}, seed 0", f"Last layer · {AFR}, seed 1"]),  # a name does not say again what the method says
+    ],
+)  # fmt: skip
+def test_a_run_is_called_by_its_given_name_its_method_and_what_tells_it_from_the_others(runs, labels) -> None:
+    names = ["r-aaaa", "r-bbbb", "r-cccc"][: len(runs)]
+    assert comparison.labels(pd.DataFrame(runs, names, ["method", "seed", "split", "name"])) == labels
 
 
 @pytest.mark.parametrize(
@@ -104,27 +97,30 @@ def test_models_that_nobody_named_are_called_by_their_networks_where_these_diffe
     assert names_among([small, None, large, own], "digits") == ["small-resnet", "", "resnet50", "my first"]
 
 
+def judged(**columns: list) -> pd.DataFrame:
+    """Three evaluations of one split and its true groups, as far as nothing else is given."""
+    about = {"wga": [0.6, 0.9, 0.7], "grouping": "attributes", "split": "test", "worst_group": "0, a"}
+    return pd.DataFrame(about | columns, ["a", "b", "c"])
+
+
 def test_the_change_is_against_the_baseline_and_it_has_none() -> None:
-    found = pd.DataFrame({"wga": [0.6, 0.9], "grouping": "attributes", "split": "test"}, index=["a", "b"])
-    change = comparison.with_change(found, "a")["change"]
+    change = comparison.with_change(judged(), "a")["change"]
     assert np.isnan(change["a"]) and change["b"] == pytest.approx(0.3)
-    assert comparison.with_change(found, "filtered away")["change"].isna().all()
+    assert comparison.with_change(judged(), "filtered away")["change"].isna().all()
 
 
-def test_there_is_no_change_across_different_groups() -> None:
-    grouping, worst = ["space s", "space t", "space s"], ["0, environment 0", "0, environment 0", None]
-    about = {"wga": [0.6, 0.9, 0.7], "grouping": grouping, "split": "test", "worst_group": worst}
-    found = pd.DataFrame(about, index=["a", "b", "c"])
+@pytest.mark.parametrize(
+    ("other", "worst"),
+    [
+        ({"grouping": ["space s", "space t", "space s"], "worst_group": ["0, a", "0, a", None]},
+         ["0, a", "0, a (other groups)", "none"]),
+        ({"split": ["test", "val", "test"]}, ["0, a"] * 3),
+    ],
+)  # fmt: skip
+def test_there_is_no_change_across_other_groups_or_splits(other, worst) -> None:
+    found = judged(**other)
     assert comparison.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
-    marked = comparison.worst_groups(found, "a").fillna("none").tolist()
-    assert marked == ["0, environment 0", "0, environment 0 (other groups)", "none"]
-
-
-def test_there_is_no_change_across_splits_and_their_groups_are_called_the_same() -> None:
-    about = {"wga": [0.6, 0.9, 0.7], "grouping": "attributes", "split": ["test", "val", "test"], "worst_group": "0, a"}
-    found = pd.DataFrame(about, index=["a", "b", "c"])
-    assert comparison.with_change(found, "a")["change"].isna().tolist() == [True, True, False]
-    assert comparison.worst_groups(found, "a").unique().tolist() == ["0, a"]
+    assert comparison.worst_groups(found, "a").fillna("none").tolist() == worst
 
 
 def test_every_group_of_every_run_has_its_n_its_interval_and_its_key(looped, evaluations) -> None:

@@ -14,48 +14,30 @@ def shown(kind: str, metrics: object, **spec: object) -> dict[str, str]:
     return {one.title: text for one, text in headlines(SimpleNamespace(kind=kind, metrics=metrics, spec=spec))}
 
 
-def test_rates_are_in_percent_and_counts_are_not():
-    metrics = {"val": {"wga": 0.5125, "average": 0.9}, "images": 4795, "best_epoch": 3, "epochs": 30}
-    assert shown("train", metrics) == {
-        "worst group, val": "51.2\u00a0%",
-        "average, val": "90.0\u00a0%",
-        "images": "4,795",
-        "best epoch": "3",
-    }
+TRAINED = {"val": {"wga": 0.5125, "average": 0.9}, "images": 4795, "best_epoch": 3, "epochs": 30}
+SUBSET = {"images": 4800, "images_unique": 48, "answers": 120, "answers_share": 0.025, "strategy": {}}
+SCORED = {"wga": 0.0, "attention_precision": 0.5, "attention_coverage": 1.0, "n": 2400}
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics", "said"),
+    [
+        ("train", TRAINED, "worst group, val 51.2 %; average, val 90.0 %; images 4,795; best epoch 3"),
+        *(("train", unknown, "") for unknown in (None, {}, {"val": None}, {"val": 3})),
+        ("evaluate", SCORED, "worst group 0.0 %; attention precision 50.0 %; scored 100.0 %; images 2,400"),
+        ("evaluate", {"wga": 0.5, "attention_precision": None}, "worst group 50.0 %"),  # of nothing
+        ("curate", SUBSET, "images 4,800; distinct images 48; answers 120; share answered 2.5 %"),
+    ],
+)
+def test_rates_are_in_percent_counts_are_not_and_what_is_not_known_is_left_out(kind, metrics, said):
+    found = "; ".join(f"{title} {text}" for title, text in shown(kind, metrics).items())
+    assert found.replace("\u00a0", " ") == said
 
 
 def test_a_last_layer_has_no_best_epoch_for_it_is_fitted_without_epochs():
     metrics = {"images": 36, "best_epoch": 1, "epochs": 1}
     assert shown("train", metrics, mode="last-layer") == {"images": "36"}
     assert shown("train", metrics, mode="full")["best epoch"] == "1"
-
-
-@pytest.mark.parametrize("metrics", [None, {}, {"val": None}, {"val": 3}])
-def test_what_is_not_known_is_left_out(metrics):
-    assert shown("train", metrics) == {}
-
-
-def test_a_rate_over_nothing_is_left_out_and_a_rate_of_0_is_not():
-    assert shown("evaluate", {"wga": 0.0, "attention_precision": None}) == {"worst group": "0.0\u00a0%"}
-
-
-def test_a_subset_says_how_large_it_is_and_what_was_asked_for_it():
-    metrics = {"images": 4800, "images_unique": 48, "answers": 120, "answers_share": 0.025, "strategy": {}}
-    assert shown("curate", metrics) == {
-        "images": "4,800",
-        "distinct images": "48",
-        "answers": "120",
-        "share answered": "2.5\u00a0%",
-    }
-
-
-def test_an_evaluation_says_how_precise_attention_is_on_how_many_of_its_images():
-    metrics = {"wga": 0.5, "average": 0.75, "attention_precision": 0.5, "attention_coverage": 1.0, "n": 2400}
-    assert list(shown("evaluate", metrics).items())[2:] == [
-        ("attention precision", "50.0\u00a0%"),
-        ("scored", "100.0\u00a0%"),
-        ("images", "2,400"),
-    ]
 
 
 def test_by_itself_a_title_begins_with_a_capital_and_keeps_the_others():
