@@ -11,17 +11,19 @@ import pytest
 
 from slim_core.errors import RunCanceledError, SpecRefusedError
 from slim_core.space.embedding import SpaceConfig, embed, fit_pca, normalise_rows, project
+from slim_core.space.environments import ClusterConfig, environment_clusters, views
+from tests.refusals import refusal
 from tests.slim_core.space.clumps import features
 
 
 @pytest.mark.slow
-def test_the_same_features_and_seed_give_the_same_points():
+@pytest.mark.parametrize("large", [{}, {"pca_above": 150, "pca_dims": 10}])
+def test_the_same_features_and_seed_give_the_same_points(large):
     x, _ = features()
-    first = embed(x, SpaceConfig(seed=3))
-    assert first.shape == (200, 2)
-    assert first.dtype == np.float32
-    np.testing.assert_array_equal(first, embed(x, SpaceConfig(seed=3)))
-    assert np.abs(first - embed(x, SpaceConfig(seed=4))).max() > 0.1
+    first = embed(x, SpaceConfig(seed=3, **large))
+    assert first.shape == (200, 2) and first.dtype == np.float32
+    np.testing.assert_array_equal(first, embed(x, SpaceConfig(seed=3, **large)))
+    assert np.abs(first - embed(x, SpaceConfig(seed=4, **large))).max() > 0.1
 
 
 def test_epochs_of_umap_are_reported():
@@ -83,38 +85,26 @@ def test_images_that_are_placed_after_the_fit_are_counted_and_their_epochs_are_n
     assert len(set(epochs)) == 1, "those of the fit alone"
 
 
-def test_clumps_stay_apart_in_the_space():
-    x, clump = features()
-    points = embed(x)
-    centres = np.array([points[clump == c].mean(axis=0) for c in (0, 1)])
-    nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
-    assert (nearest == clump).mean() > 0.98
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 6, 7, 8, 12])
-def test_a_few_images_are_enough_for_a_space(n):
-    points = embed(features(n)[0])
-    assert points.shape == (n, 2)
-    assert np.isfinite(points).all()
-
-
-def test_images_that_are_all_alike_have_a_space():
-    for n in (4, 40):
-        points = embed(np.ones((n, 5)))
-        assert points.shape == (n, 2)
-        assert np.isfinite(points).all()
-
-
-@pytest.mark.slow
-def test_above_the_limit_a_sample_is_fitted_and_the_rest_transformed():
-    x, clump = features(700)
-    config = SpaceConfig(pca_above=300, pca_dims=10)
+@pytest.mark.parametrize(
+    ("n", "config", "apart"),
+    [
+        (200, SpaceConfig(), 0.98),
+        pytest.param(700, SpaceConfig(pca_above=300, pca_dims=10), 0.95, marks=pytest.mark.slow),  # of a sample
+    ],
+)
+def test_clumps_stay_apart_in_the_space_also_where_a_sample_is_fitted_and_the_rest_transformed(n, config, apart):
+    x, clump = features(n)
     points = embed(x, config)
-    np.testing.assert_array_equal(points, embed(x, config))
-    assert np.isfinite(points).all()
     centres = np.array([points[clump == c].mean(axis=0) for c in (0, 1)])
     nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
-    assert (nearest == clump).mean() > 0.95
+    assert (nearest == clump).mean() > apart
+
+
+@pytest.mark.parametrize("x", [*(features(n)[0] for n in (1, 2, 3, 6, 7, 8, 12)), np.ones((4, 5)), np.ones((40, 5))])
+def test_a_few_images_and_images_that_are_all_alike_have_a_space(x):
+    points = embed(x)
+    assert points.shape == (len(x), 2)
+    assert np.isfinite(points).all()
 
 
 @pytest.mark.parametrize("config", [SpaceConfig(), SpaceConfig(pca_above=100, pca_dims=5)])
@@ -131,29 +121,26 @@ def test_a_stop_is_seen_while_the_space_is_computed(config):
     assert len(calls) == 3
 
 
-def test_features_that_are_not_finite_are_refused_with_their_row():
-    x = np.ones((50, 4), np.float16)
-    x[17, 2] = np.inf
-    with pytest.raises(SpecRefusedError, match="image 17"):
-        embed(x)
-
-
-def test_features_of_another_shape_are_refused():
-    with pytest.raises(SpecRefusedError, match=r"\(4, 3, 2\)"):
-        embed(np.ones((4, 3, 2)))
+BROKEN = np.where(np.arange(200).reshape(50, 4) == 17 * 4 + 2, np.inf, 1).astype(np.float16)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("make", "named"),
     [
-        ({"n_neighbors": 1}, "n_neighbors is 1: give a whole number"),
-        ({"min_dist": 1.0}, "min_dist is 1.0: give a number"),
-        ({"pca_dims": 1}, "pca_dims is 1: give at least 2, a whole number."),
+        (lambda: embed(BROKEN), ("image 17",)),
+        (lambda: embed(np.ones((4, 3, 2))), ("(4, 3, 2)",)),
+        (lambda: environment_clusters(BROKEN, np.zeros(50, int)), ("image 17",)),
+        (lambda: views(np.ones((50, 4)), BROKEN, np.arange(50), ClusterConfig()), ("not finite",)),
+        (lambda: views(BROKEN, BROKEN[:, :3], np.arange(9), ClusterConfig()), ("4 channels", "environments=both")),
+        *((lambda wrong=wrong: SpaceConfig(**wrong), [*wrong, *wrong.values()])
+          for wrong in ({"n_neighbors": 1}, {"min_dist": 1.0}, {"pca_dims": 1})),
+        *((lambda wrong=wrong: ClusterConfig(**wrong), list(wrong)[:1])
+          for wrong in ({"scope": "some"}, {"k_min": 5, "k_max": 4}, {"n_clusters": 0}, {"cluster_dims": 0})),
     ],
-)
-def test_a_space_config_checks_itself(wrong, said):
-    with pytest.raises(SpecRefusedError, match=said):
-        SpaceConfig(**wrong)
+)  # fmt: skip
+def test_features_and_values_that_make_no_space_are_refused_with_what_is_wrong(make, named):
+    with refusal(SpecRefusedError, *named):
+        make()
 
 
 def test_rows_are_scaled_to_length_one_and_zero_rows_stay():

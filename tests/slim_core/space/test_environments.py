@@ -1,26 +1,12 @@
-"""S2 and S7: environment clusters."""
+"""S2 and S7: environment clusters; two views of an image, and what the attention is on less what lies outside it."""
 
 import json
 
 import numpy as np
 import pytest
 
-from slim_core.errors import SpecRefusedError
-from slim_core.space.environments import ClusterConfig, environment_clusters
+from slim_core.space.environments import CONTRAST_DIMS, ClusterConfig, contrast, environment_clusters, views
 from tests.slim_core.space.clumps import features
-
-
-def test_environment_features_that_are_not_finite_are_refused_with_their_row():
-    x = np.ones((50, 4), np.float16)
-    x[17, 2] = np.inf
-    with pytest.raises(SpecRefusedError, match="image 17"):
-        environment_clusters(x, np.zeros(50, int))
-
-
-@pytest.mark.parametrize("wrong", [{"scope": "some"}, {"k_min": 5, "k_max": 4}, {"n_clusters": 0}, {"cluster_dims": 0}])
-def test_a_cluster_config_checks_itself(wrong):
-    with pytest.raises(SpecRefusedError):
-        ClusterConfig(**wrong)
 
 
 def confounded(agree: float, n: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,18 +53,21 @@ def test_clusters_are_the_same_for_the_same_seed_and_do_not_depend_on_the_order_
     np.testing.assert_array_equal(straight.index[order], shuffled.index)
 
 
-def test_a_class_of_one_two_or_three_images_or_none_is_one_cluster_or_no_cluster():
-    x, _ = features(46)
-    labels = np.array([0] * 40 + [1] * 1 + [2] * 2 + [4] * 3)
-    assert environment_clusters(x, labels, ClusterConfig(scope="class")).n_per_class == (2, 1, 1, 0, 1)
-    assert environment_clusters(x, labels).n_per_class == (2, 2, 2, 0, 2)
+SMALL = [0] * 40 + [1] * 1 + [2] * 2 + [4] * 3
 
 
-def test_a_given_number_of_clusters_is_taken_up_to_the_size_of_the_class():
-    x, _ = features(43)
-    labels = np.array([0] * 40 + [1] * 3)
-    assert environment_clusters(x, labels, ClusterConfig(scope="class", n_clusters=5)).n_per_class == (5, 3)
-    assert environment_clusters(x, labels, ClusterConfig(n_clusters=5)).n_per_class == (5, 5)
+@pytest.mark.parametrize(
+    ("labels", "config", "n_per_class"),
+    [
+        (SMALL, {"scope": "class"}, (2, 1, 1, 0, 1)),
+        (SMALL, {}, (2, 2, 2, 0, 2)),
+        ([0] * 40 + [1] * 3, {"scope": "class", "n_clusters": 5}, (5, 3)),
+        ([0] * 40 + [1] * 3, {"n_clusters": 5}, (5, 5)),
+    ],
+)
+def test_a_class_has_as_many_clusters_as_were_asked_for_or_found_and_its_images_allow(labels, config, n_per_class):
+    x, _ = features(len(labels))
+    assert environment_clusters(x, np.array(labels), ClusterConfig(**config)).n_per_class == n_per_class
 
 
 def test_images_without_any_environment_features_are_one_cluster():
@@ -92,3 +81,30 @@ def test_what_clusters_report_is_json():
     about = environment_clusters(x, np.zeros(60, int)).to_json()
     assert json.loads(json.dumps(about)) == about
     assert about["n_per_class"] == [2]
+
+
+RNG = np.random.default_rng(0)
+OUTSIDE, OTHER = (RNG.random((600, 12)).astype(np.float16) for _ in range(2))
+POSITIONS = np.array([5, 500, 17, 3])
+
+
+def distances(points: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(points[:, None] - points[None], axis=-1)
+
+
+def test_both_views_of_an_image_lie_in_one_reduction_and_belong_to_the_positions_asked_for():
+    config = ClusterConfig(cluster_dims=4)
+    found = views(OUTSIDE, OTHER, POSITIONS, config)
+    swapped = views(OTHER, OUTSIDE, POSITIONS, config)
+    both = np.concatenate([found.if_right, found.if_wrong])
+    again = np.concatenate([swapped.if_wrong, swapped.if_right])
+    assert both.shape == (8, 4) and both.dtype == np.float32 and len(found) == 4
+    assert np.allclose(distances(both), distances(again), atol=1e-3), "one reduction of both, whichever comes first"
+
+
+def test_the_contrast_is_that_of_directions_whatever_their_length():
+    found = contrast(OTHER, OUTSIDE, POSITIONS, 0)
+    longer = contrast(OTHER * 4, OUTSIDE * 2, POSITIONS, 0)
+    assert found.shape == (4, min(CONTRAST_DIMS, 4, 12))
+    assert np.allclose(distances(found), distances(longer), atol=1e-2)
+    assert np.allclose(contrast(OTHER, OTHER, POSITIONS, 0), 0)
