@@ -1,12 +1,19 @@
-"""Agreement of annotators: beyond chance, with known answers, and where they contradict each other."""
+"""Agreement of annotators: beyond chance, with known answers, and where they contradict each other; and Krippendorff's
+alpha: his own worked examples, its definition pair by pair, and what must not change it."""
 
 from __future__ import annotations
+
+import math
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
-from slim_core.annotation.agreement import ALPHA, KAPPA, agreement, annotators, disputes
+from slim_core.annotation.agreement import ALPHA, KAPPA, agreement, annotators, disputes, nominal_alpha
 from slim_core.store import Item
 
 
@@ -36,24 +43,34 @@ def test_kappa_of_two_is_the_textbook_number_with_an_interval_around_it():
     assert agreement(cast(a, b), seed=1).low != found.low
 
 
-def test_alpha_of_more_is_that_of_krippendorffs_nominal_example():
-    # Krippendorff (2011), reliability data with missing values, reduced to two categories by hand:
-    # units (1,1,0), (0,0), (1,1,1), (0,1): coincidences 1-1: 1+3 = 4, 0-0: 2, 1-0: 2 x (1 + 1/2 x 2) = 4
-    found = agreement(cast([1, 0, 1, 0], [1, 0, 1, 1], [0, None, 1, None]))
-    assert found.measure == ALPHA and found.n_annotators == 3 and found.n_items == 4
-    observed = (2 * (1 / 2) * 2 + 2 * 1) / 10  # of 10 pairable values
-    n_right, n_wrong = 6, 4
-    assert found.value == pytest.approx(1 - observed / (2 * n_right * n_wrong / (10 * 9)))
+TRUTH = np.random.default_rng(0).integers(0, 2, 400).tolist()
 
 
-def test_perfect_agreement_is_one_and_chance_is_about_nothing():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, 400).tolist()
-    assert agreement(cast(truth, truth)).value == pytest.approx(1)
-    assert agreement(cast(truth, truth, truth)).value == pytest.approx(1)
-    for n in (2, 3):
-        found = agreement(cast(*(rng.integers(0, 2, 400).tolist() for _ in range(n))))
-        assert found.low < 0 < found.high
+@pytest.mark.parametrize(
+    ("columns", "value"),
+    [
+        ((TRUTH, TRUTH), 1),
+        ((TRUTH, TRUTH, TRUTH), 1),
+        (([1, 1, 1], [0, 0, 0]), 0),  # two who always contradict each other
+        (([1, 0, 1, 0], [0, 1, 0, 1]), -1),
+        (([1, 1, 1], [1, 1, 1]), np.nan),  # everybody always says the same
+        (([0, 0], [0, 0], [0, 0]), np.nan),
+    ],
+)
+def test_agreement_of_clear_cases(columns, value):
+    found = agreement(cast(*columns))
+    assert found.value == pytest.approx(value, nan_ok=True)
+    assert ("undefined" in found.note) == np.isnan(value)
+
+
+@pytest.mark.parametrize(("n", "measure"), [(2, KAPPA), (3, ALPHA)])
+def test_agreement_by_chance_is_about_nothing(n, measure):
+    said = np.random.default_rng(n).integers(0, 2, (n, 400))
+    found = agreement(cast(*said.tolist()))
+    assert (found.measure, found.n_annotators, found.n_items) == (measure, n, 400)
+    assert found.low < 0 < found.high
+    by_item = np.stack([(said == 0).sum(axis=0), (said == 1).sum(axis=0)], axis=1)
+    assert measure == KAPPA or found.value == pytest.approx(nominal_alpha(by_item))
 
 
 def test_unsure_is_no_opinion_and_images_of_one_person_do_not_count():
@@ -61,17 +78,6 @@ def test_unsure_is_no_opinion_and_images_of_one_person_do_not_count():
     assert found.n_items == 3
     assert agreement([]).note.startswith("No image has")
     assert np.isnan(agreement(cast([1, 1], [-1, None])).value)
-
-
-def test_where_everybody_always_says_the_same_agreement_is_not_defined():
-    for columns in (([1, 1, 1], [1, 1, 1]), ([0, 0], [0, 0], [0, 0])):
-        found = agreement(cast(*columns))
-        assert np.isnan(found.value) and "undefined" in found.note
-
-
-def test_two_who_always_contradict_each_other_are_told_so():
-    assert agreement(cast([1, 1, 1], [0, 0, 0])).value == pytest.approx(0)
-    assert agreement(cast([1, 0, 1, 0], [0, 1, 0, 1])).value == pytest.approx(-1)
 
 
 def test_disputes_are_items_called_right_and_wrong_the_undecided_first():
@@ -124,14 +130,12 @@ def test_answers_beyond_the_overlap_are_told_and_without_an_answer_there_is_no_p
         row | {"annotator": "late", "item_id": 2, "value": None},
         row | {"annotator": "shy", "item_id": 3, "value": None, "source": "skip", "surplus": False},
     ]
-    frame = annotators([Item(k, k, 0, k) for k in range(4)], [], audit).set_index("annotator")
+    items = [Item(k, k, 0, k) for k in range(4)]
+    frame = annotators(items, [], audit).set_index("annotator")
     late, shy = frame.loc["late"], frame.loc["shy"]
     assert (late["answers"], late["surplus"], late["per_minute"]) == (0, 2, pytest.approx(4 / 2.5))
     assert shy["surplus"] == 0 and pd.isna(shy["per_minute"])
-
-
-def test_nobody_who_answered_yet_makes_an_empty_table():
-    assert len(annotators([Item(0, 1, 0)], [], [])) == 0
+    assert len(annotators(items, [], [])) == 0
 
 
 def test_empty_counts_as_wrong_and_is_reported_apart():
@@ -144,3 +148,66 @@ def test_empty_counts_as_wrong_and_is_reported_apart():
     assert (of_a["right"], of_a["wrong"], of_a["empty"], of_a["unsure"]) == (2, 1, 2, 0)
     assert of_a["gold_n"] == 3 and of_a["gold_agree"] == pytest.approx(2 / 3)
     assert of_a["others_agree"] == pytest.approx(3 / 5)
+
+
+COUNTS = arrays(np.int64, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6), elements=st.integers(0, 4))
+
+
+def counted(*observers: str) -> np.ndarray:
+    """(units, values) of a line of values for each observer; "*" is missing."""
+    lines = [line.split() for line in observers]
+    values = sorted({value for line in lines for value in line} - {"*"})
+    return np.array([[unit.count(value) for value in values] for unit in zip(*lines, strict=True)])
+
+
+@pytest.mark.parametrize(("observers", "alpha"), [
+    (("0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0"), 0.095),  # section A: binary, two observers
+    (("a a b b d c c c e d d a", "b a b b b c c c e d d d"), 0.692),  # section B: nominal, two observers
+    (("1 2 3 3 2 1 4 1 2 * * *", "1 2 3 3 2 2 4 1 2 5 * 3", "* 3 3 3 2 3 4 2 2 5 1 *", "1 2 3 3 2 4 4 1 2 5 1 *"),
+     0.743),  # section C: four observers, missing data
+])  # fmt: skip
+def test_krippendorffs_own_examples_come_out_as_he_printed_them(observers: tuple[str, ...], alpha: float) -> None:
+    assert round(nominal_alpha(counted(*observers)), 3) == alpha
+
+
+def by_pairs(counts: np.ndarray) -> float:
+    """1 - D_o / D_e by walking every ordered pair of values, as the definition says."""
+    units = [[value for value, n in enumerate(unit) for _ in range(n)] for unit in counts]
+    units = [unit for unit in units if len(unit) >= 2]
+    pooled = [value for unit in units for value in unit]
+    observed = sum(sum(a != b for a, b in permutations(unit, 2)) / (len(unit) - 1) for unit in units)
+    expected = sum(a != b for a, b in permutations(pooled, 2)) / (len(pooled) - 1) if len(pooled) > 1 else 0
+    return 1 - observed / expected if expected else float("nan")
+
+
+@given(COUNTS)
+def test_it_is_what_its_definition_says(counts: np.ndarray) -> None:
+    assert nominal_alpha(counts) == pytest.approx(by_pairs(counts), nan_ok=True)
+
+
+@given(COUNTS, st.randoms(use_true_random=False))
+def test_neither_the_order_of_units_nor_the_names_of_values_matter(counts: np.ndarray, random) -> None:
+    units, values = list(range(counts.shape[0])), list(range(counts.shape[1]))
+    random.shuffle(units)
+    random.shuffle(values)
+    assert nominal_alpha(counts[units][:, values]) == pytest.approx(nominal_alpha(counts), nan_ok=True)
+
+
+@given(COUNTS)
+def test_units_of_one_observer_or_none_do_not_matter(counts: np.ndarray) -> None:
+    lonely = np.eye(counts.shape[1], dtype=np.int64)
+    more = np.concatenate([counts, lonely, np.zeros_like(counts[:1])])
+    assert nominal_alpha(more) == pytest.approx(nominal_alpha(counts), nan_ok=True)
+
+
+@given(COUNTS)
+def test_it_is_one_only_where_no_two_observers_differ(counts: np.ndarray) -> None:
+    alpha = nominal_alpha(counts)
+    assume(not math.isnan(alpha))
+    unanimous = all((unit > 0).sum() == 1 for unit in counts if unit.sum() >= 2)
+    assert alpha <= 1 and (alpha == 1) == unanimous
+
+
+@pytest.mark.parametrize("counts", [[[3, 0], [2, 0]], [[1, 0], [0, 1]], [[0, 0]]])
+def test_where_there_is_nothing_to_disagree_about_it_is_not_defined(counts: list[list[int]]) -> None:
+    assert math.isnan(nominal_alpha(np.array(counts)))

@@ -43,6 +43,8 @@ def test_each_class_gets_exactly_its_budget_of_distinct_images():
     picks = kmeans_candidates(points, labels, {0: 60, 1: 7, 2: 0}, seed=1)
     assert len(set(picks)) == len(picks) == 67
     assert np.bincount(labels[picks], minlength=3).tolist() == [60, 7, 0]
+    assert set(kmeans_candidates(points, labels, {2: 100}, seed=0)) == set(np.flatnonzero(labels == 2)), "all of it"
+    assert len(set(kmeans_candidates(np.ones((10, 2)), np.zeros(10, int), {0: 6}, seed=0))) == 6, "at one place"
 
 
 def test_a_pick_is_one_of_the_five_images_nearest_to_the_mean_of_its_class():
@@ -71,16 +73,6 @@ def test_the_candidates_of_a_class_do_not_depend_on_the_budget_of_another():
     assert alone.tolist() == beside[30:].tolist()
 
 
-def test_images_at_the_same_place_still_give_distinct_candidates():
-    picks = kmeans_candidates(np.ones((10, 2)), np.zeros(10, int), {0: 6}, seed=0)
-    assert len(set(picks)) == 6
-
-
-def test_a_budget_as_large_as_the_class_takes_all_of_it():
-    points, labels = blobs()
-    assert set(kmeans_candidates(points, labels, {2: 100}, seed=0)) == set(np.flatnonzero(labels == 2))
-
-
 @pytest.mark.parametrize(
     ("budgets", "named"),
     [({0: 3, 2: 101}, ("class 2", 101, "only 100")), ({9: 1}, ("class 9", "only 0")), ({0: -1}, ("class 0", -1))],
@@ -91,19 +83,30 @@ def test_a_budget_that_a_class_cannot_give_is_refused(budgets, named):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "budgets"),
+    ("sizes", "share", "budgets"),
     [
-        ((800, 800), (24, 24)),  # the demo sets: 3 % of each class
-        ((600, 600), (18, 18)),
-        ((1000, 375, 5), (25, 11, 5)),  # 41 of 1,380: what the small class is given more, the large one gives
-        ((22,) * 12, (5,) * 12),
-        ((90, 90), (5, 5)),
-        ((4, 100), (4, 5)),
+        ((1000, 399, 10), (0.03,), (30, 11, 1)),  # below it, but no class is left out
+        ((100, 50, 3), (1,), (100, 50, 3)),
+        ((100, 50, 3), (1.0,), (100, 50, 3)),
+        ((800, 800), (), (24, 24)),  # the demo sets: 3 % of each class
+        ((600, 600), (), (18, 18)),
+        ((1000, 375, 5), (), (25, 11, 5)),  # 41 of 1,380: what the small class is given more, the large one gives
+        ((22,) * 12, (), (5,) * 12),
+        ((90, 90), (), (5, 5)),
+        ((4, 100), (), (4, 5)),
     ],
 )
-def test_a_campaign_begins_with_three_percent_though_five_images_of_each_class(sizes, budgets):
+def test_a_campaign_begins_with_the_share_asked_for_else_three_percent_though_five_images_of_each_class(
+    sizes, share, budgets
+):
     labels = np.repeat(np.arange(len(sizes)), sizes)
-    assert budgets_of(labels) == dict(enumerate(budgets))
+    assert budgets_of(labels, *share) == dict(enumerate(budgets))
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.5, 2, 154])
+def test_a_share_out_of_range_is_refused(share):
+    with refusal(SpecRefusedError, share):
+        budgets_of(np.repeat([0, 1, 2], [100, 50, 3]), share)
 
 
 def test_fewer_than_three_percent_are_proposed_wherever_five_of_each_class_are_fewer():
@@ -118,22 +121,6 @@ def test_more_than_three_percent_are_explained_with_their_share():
     why = why_more(60, 264).replace("\u00a0", " ")
     assert not missing(why, "than 5 answers", "60 of 264", "22.7 %", "usual 3 %", "would be 7.")
     assert why_more(48, 1600) == ""
-
-
-def test_the_budgets_of_a_share_stay_below_it_but_leave_no_class_out():
-    labels = np.repeat([0, 1, 2], [1000, 399, 10])
-    assert budgets_of(labels, 0.03) == {0: 30, 1: 11, 2: 1}
-
-
-def test_a_share_of_one_is_all_images_whether_it_is_written_1_or_1_0():
-    labels = np.repeat([0, 1, 2], [100, 50, 3])
-    assert budgets_of(labels, 1) == budgets_of(labels, 1.0) == {0: 100, 1: 50, 2: 3}
-
-
-@pytest.mark.parametrize("share", [0.0, -0.1, 1.5, 2, 154])
-def test_a_share_out_of_range_is_refused(share):
-    with refusal(SpecRefusedError, share):
-        budgets_of(np.repeat([0, 1, 2], [100, 50, 3]), share)
 
 
 def test_neighbours_of_the_space_do_not_follow_each_other_and_classes_take_turns():

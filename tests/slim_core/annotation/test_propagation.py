@@ -9,6 +9,7 @@ from sklearn.semi_supervised import LabelSpreading
 from slim_core.annotation import propagation
 from slim_core.annotation.propagation import standardise
 from slim_core.errors import AnswersRefusedError
+from tests.refusals import refusal
 
 
 def space(n: int, n_answers: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -99,12 +100,23 @@ def test_an_outlier_makes_the_grid_no_larger():
 
 
 @pytest.mark.parametrize("method", ["exact", "grid"])
-def test_all_answers_wrong_score_zero_and_all_right_score_one(method):
-    points, answers = space(400, 20)
-    labels = np.zeros(400, int)
-    asked = answers != -1
-    assert (expand(points, labels, np.where(asked, 0, -1), method=method) == 0).all()
-    assert (expand(points, labels, np.where(asked, 1, -1), method=method) == 1).all()
+@pytest.mark.parametrize(
+    ("points", "answers", "score"),
+    [
+        (space(400, 20)[0], np.where(space(400, 20)[1] != -1, 0, -1), 0),
+        (space(400, 20)[0], np.where(space(400, 20)[1] != -1, 1, -1), 1),
+        (np.zeros((1, 2)), np.array([1]), 1),
+        (np.ones((6, 2)), np.array([1, 1, 0, 0, -1, -1]), pytest.approx(0.5, abs=1e-6)),  # at one place: the mean
+    ],
+)
+def test_where_answers_agree_or_images_lie_at_one_place_all_score_alike(method, points, answers, score):
+    assert all(each == score for each in expand(points, np.zeros(len(points), int), answers, method=method))
+
+
+@pytest.mark.parametrize(("answers", "named"), [([1, 0, 1], ("4 points",)), ([1, 0, 2, 0], ("is 2",))])
+def test_answers_of_another_space_or_of_no_value_are_refused(answers, named):
+    with refusal(AnswersRefusedError, *named):
+        expand(np.zeros((4, 2)), np.zeros(4, int), np.array(answers))
 
 
 @pytest.mark.parametrize("method", ["exact", "grid"])
@@ -155,17 +167,6 @@ def test_the_classes_after_the_last_gamma_share_it():
     assert np.abs(third - expand(points, np.zeros(200, int), answers)).max() > 1e-3
 
 
-def test_images_at_one_place_all_get_the_mean_of_the_answers():
-    answers = np.array([1, 1, 0, 0, -1, -1])
-    for method in ("exact", "grid"):
-        scores = expand(np.ones((6, 2)), np.zeros(6, int), answers, method=method)
-        np.testing.assert_allclose(scores, 0.5, atol=1e-6)
-
-
-def test_a_single_image_has_the_score_of_its_answer():
-    assert expand(np.zeros((1, 2)), np.zeros(1, int), np.array([1])).tolist() == [1.0]
-
-
 def test_the_scores_do_not_depend_on_the_order_the_scale_or_the_place_of_the_points():
     points, answers = space(700, 30)
     labels = np.zeros(700, int)
@@ -180,13 +181,3 @@ def test_standardising_keeps_the_aspect_ratio():
     x = standardise(points)
     assert x.std() == pytest.approx(1)
     assert np.ptp(x[:, 0]) / np.ptp(x[:, 1]) == pytest.approx(np.ptp(points[:, 0]) / np.ptp(points[:, 1]))
-
-
-def test_answers_of_another_space_are_refused():
-    with pytest.raises(AnswersRefusedError, match="do not fit 4 points"):
-        expand(np.zeros((4, 2)), np.zeros(4, int), np.array([1, 0, 1]))
-
-
-def test_an_answer_that_is_none_of_the_three_is_refused():
-    with pytest.raises(AnswersRefusedError, match="An answer is 2"):
-        expand(np.zeros((3, 2)), np.zeros(3, int), np.array([1, 0, 2]))
