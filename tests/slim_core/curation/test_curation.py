@@ -128,38 +128,35 @@ def test_to_keep_more_images_is_proposed_where_the_keep_rule_took_some_away():
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_with_repeats_a_size_above_what_they_allow_names_their_limit(strategy):
-    note = curate(DATA, strategy=strategy, size=100_000, seed=0, repeats=True, max_repeats=3).report["notes"][-1]
-    assert "used at most 3 times, so raise" in note
-    assert "allow repeats" not in note
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_with_repeats_the_size_is_reached_and_no_image_is_used_more_often_than_allowed(strategy):
     subset = curate(DATA, strategy=strategy, size=900, seed=0, repeats=True, max_repeats=8)
     assert subset.counts.sum() == 900
     assert subset.counts.max() <= 8
     assert subset.report["repeated"] == 900 - len(subset.positions) > 0
+    note = curate(DATA, strategy=strategy, size=100_000, seed=0, repeats=True, max_repeats=3).report["notes"][-1]
+    assert "used at most 3 times, so raise" in note and "allow repeats" not in note
+
+
+WITHOUT_RIGHT = pytest.mark.parametrize(
+    ("answers", "why", "advice"),
+    [
+        (np.full(400, -1), "No answer", "annotate the candidates"),
+        (np.where(DATA.answers >= 0, 0, -1), "All 20 answers", ""),
+    ],
+)
 
 
 @pytest.mark.parametrize("strategy", NEEDS_ANSWERS)
-@pytest.mark.parametrize(
-    ("answers", "named"),
-    [(np.full(400, -1), "annotate the candidates"), (np.where(DATA.answers >= 0, 0, -1), "All 20 answers")],
-)
-def test_what_chooses_among_trusted_images_needs_an_answer_that_says_right(strategy, answers, named):
-    with refusal(AnswersRefusedError, named, strategy):
+@WITHOUT_RIGHT
+def test_what_chooses_among_trusted_images_needs_an_answer_that_says_right(strategy, answers, why, advice):
+    with refusal(AnswersRefusedError, advice or why, strategy):
         curate(with_answers(DATA, answers), strategy=strategy, size=50, seed=0)
 
 
-@pytest.mark.parametrize(
-    ("answers", "why"),
-    [
-        (np.full(400, -1), "No answer"),
-        (np.where(DATA.answers >= 0, 0, -1), "All 20 answers"),
-    ],
-)
-def test_without_an_answer_that_says_right_slim_balances_the_environments_without_trust_and_says_so(answers, why):
+@WITHOUT_RIGHT
+def test_without_an_answer_that_says_right_slim_balances_the_environments_without_trust_and_says_so(
+    answers, why, advice
+):
     data = with_answers(DATA, answers)
     subset = curate(data, strategy="slim", size=160, seed=0, trust=1.0)
     assert {cell["budget"] for cell in subset.report["cells"]} == {160 // len(subset.report["cells"])}
@@ -170,12 +167,14 @@ def test_without_an_answer_that_says_right_slim_balances_the_environments_withou
     assert not any("trust" in cell for cell in subset.report["cells"])
 
 
-@pytest.mark.parametrize("strategy", ANSWERED)
-def test_answers_that_are_all_right_keep_everything(strategy):
-    data = with_answers(DATA, np.where(DATA.answers >= 0, 1, -1))
-    report = curate(data, strategy=strategy, size=50, seed=0).report
-    assert report["keep"]["kept"] == 400
-    assert report["notes"] == []
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_answers_that_are_all_right_keep_everything_and_baselines_need_none(strategy):
+    value = 1 if strategy in ANSWERED else -1
+    report = curate(
+        with_answers(DATA, np.where(DATA.answers >= 0, value, -1)), strategy=strategy, size=50, seed=0
+    ).report
+    assert report["images"] == 50 and report["notes"] == []
+    assert strategy not in ANSWERED or report["keep"]["kept"] == 400
 
 
 @pytest.mark.parametrize("strategy", ANSWERED)
@@ -188,21 +187,18 @@ def test_a_class_without_answers_is_still_in_the_subset_and_the_report_says_why(
     assert not missing(" ".join(subset.report["notes"]), "about class 1", "all its 200 images")
 
 
-@pytest.mark.parametrize("strategy", ["random", "class-balanced", "oracle"])
-def test_baselines_need_no_answers(strategy):
-    assert curate(with_answers(DATA, np.full(400, -1)), strategy=strategy, size=50, seed=0).counts.sum() == 50
-
-
-def test_a_class_whose_attributes_are_all_unknown_is_not_found_by_more_images():
-    nowhere = replace(DATA, attributes=np.where(DATA.labels == 1, -1, DATA.attributes), class_names=("bird", "fish"))
-    note = curate(nowhere, strategy="oracle", size=40, seed=0).report["notes"][-1]
-    assert not missing(note, "Class fish", "complete the attribute")
-
-
-def test_a_class_that_a_small_subset_lacks_is_found_by_more_images():
-    many = replace(DATA, attributes=np.arange(len(DATA.labels)) // 2 % 20, n_classes=3)  # class 2 has none to lack
-    note = curate(many, strategy="oracle", size=10, seed=0).report["notes"][-1]
-    assert not missing(note, "Class 1", "more images")
+@pytest.mark.parametrize(
+    ("more", "size", "named"),
+    [
+        # class 2 has none to lack
+        ({"attributes": np.arange(400) // 2 % 20, "n_classes": 3}, 10, ("Class 1", "more images")),
+        ({"attributes": np.where(DATA.labels == 1, -1, DATA.attributes), "class_names": ("bird", "fish")}, 40,
+         ("Class fish", "complete the attribute")),
+    ],
+)  # fmt: skip
+def test_a_class_that_the_oracle_lacks_is_found_by_more_images_or_by_its_attributes(more, size, named):
+    note = curate(replace(DATA, **more), strategy="oracle", size=size, seed=0).report["notes"][-1]
+    assert not missing(note, *named)
 
 
 def test_slim_gives_every_class_and_environment_its_share():
@@ -237,27 +233,27 @@ SINGLE = "slim space --n-clusters"  # the remedy that a note names
 
 
 def test_where_the_space_has_a_single_environment_only_the_classes_are_balanced_and_that_is_said():
-    report = curate(in_one_environment(DATA), strategy="slim", size=120, seed=0).report
+    reports = {name: curate(in_one_environment(DATA), strategy=name, size=120, seed=0).report for name in STRATEGIES}
+    report = reports["slim"]
+    assert [name for name, one in reports.items() if SINGLE in " ".join(one["notes"])] == ["slim"], "others use none"
     assert {cell["environment"] for cell in report["cells"]} == {"0"}
     assert [one["images"] for one in report["classes"]] == [60, 60]
     (note,) = report["notes"]
     assert not missing(note, "single environment", SINGLE)
 
 
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "slim"])
-def test_strategies_without_the_environments_of_the_space_do_not_say_how_many_it_has(strategy):
-    notes = curate(in_one_environment(DATA), strategy=strategy, size=40, seed=0).report["notes"]
-    assert SINGLE not in " ".join(notes)
-
-
-def test_an_environment_in_which_a_class_is_rare_gets_less_for_every_class():
-    budgets = balance(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), np.array([500, 500, 500, 20]), 400, np.ones(2))
-    assert budgets.tolist() == [180, 180, 20, 20]
-
-
-def test_a_class_found_in_one_environment_alone_is_not_lost():
-    budgets = balance(np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([50, 50, 50]), 60, np.ones(2))
-    assert budgets.tolist() == [20, 20, 20]
+@pytest.mark.parametrize(
+    ("classes", "environments", "sizes", "total", "budgets"),
+    [
+        ([0, 1, 0, 1], [0, 0, 1, 1], [500, 500, 500, 20], 400, [180, 180, 20, 20]),
+        ([0, 1, 2], [0, 0, 1], [50, 50, 50], 60, [20, 20, 20]),  # found in one alone, a class is not lost
+    ],
+)
+def test_an_environment_in_which_a_class_is_rare_gets_less_for_every_class(
+    classes, environments, sizes, total, budgets
+):
+    found = balance(np.array(classes), np.array(environments), np.array(sizes), total, np.ones(2))
+    assert found.tolist() == budgets
 
 
 def test_slim_works_on_many_classes_and_on_classes_of_one_image():
@@ -368,9 +364,6 @@ def test_class_balanced_is_balanced_though_a_class_is_rare():
 def test_what_curation_cannot_do_is_refused(wrong, named):
     with refusal(SpecRefusedError, *named):
         curate(DATA, seed=0, **wrong)
-
-
-def test_arrays_of_different_spaces_are_refused():
     with refusal(SpecRefusedError, "scores", 3, 400):
         replace(DATA, scores=np.zeros(3))
 

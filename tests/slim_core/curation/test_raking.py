@@ -37,11 +37,16 @@ def test_without_a_grouping_the_classes_weigh_the_same():
         assert rake(labels, groupings, most=9).tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
 
 
+def held_by(weights, labels, groups):
+    """(2, 2) what each of two classes weighs in each of two groups."""
+    return np.array([[weights[(labels == label) & (groups == g)].sum() for g in (0, 1)] for label in (0, 1)])
+
+
 def test_where_the_rarest_may_not_count_often_enough_all_is_less_and_even():
     """Two images of class 1 in group 0 hold no more than 2 x 10, so class 0 holds no more there."""
     labels, groups = np.repeat([0, 1], 100), np.repeat([0, 1, 0, 1], [98, 2, 2, 98])
     weights = rake(labels, [groups], most=10)
-    held = np.array([[weights[(labels == label) & (groups == g)].sum() for g in (0, 1)] for label in (0, 1)])
+    held = held_by(weights, labels, groups)
     assert held == pytest.approx(np.full((2, 2), 20)) and weights.max() == pytest.approx(10)
 
 
@@ -49,7 +54,7 @@ def test_what_a_full_group_cannot_hold_goes_to_the_others():
     labels = np.repeat([0, 1], 100)
     groups = np.repeat([0, 1, 0, 1], [60, 40, 1, 99])
     weights = rake(labels, [groups], most=10)
-    held = np.array([[weights[(labels == label) & (groups == g)].sum() for g in (0, 1)] for label in (0, 1)])
+    held = held_by(weights, labels, groups)
     assert held == pytest.approx(np.array([[10, 90], [10, 90]]), rel=1e-3) and weights.mean() == pytest.approx(1)
 
 
@@ -69,8 +74,8 @@ def test_a_class_of_which_a_grouping_says_nothing_takes_no_part_in_it():
     labels, groups = np.repeat([0, 1, 2], 40), np.repeat([0, 1, 0, 1, NO_GROUP], [30, 10, 10, 30, 40])
     weights = rake(labels, [groups], most=20)
     assert (weights > 0).all() and np.allclose(np.bincount(labels, weights), 40)
-    held = [weights[(labels == label) & (groups == 0)].sum() for label in (0, 1)]
-    assert held[0] == pytest.approx(held[1], rel=1e-3)
+    first, second = held_by(weights, labels, groups)[:, 0]
+    assert first == pytest.approx(second, rel=1e-3)
 
 
 def test_a_grouping_of_one_class_alone_tells_it_and_weighs_nothing():

@@ -17,7 +17,7 @@ import pytest
 from slim_core import result_files
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
 from slim_core.export import forms, writing
-from slim_core.export.forms import Form, Source
+from slim_core.export.forms import Source
 from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
 from slim_core.settings import Settings
@@ -226,20 +226,13 @@ def large(store: Store, tmp_path: Path) -> Source:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [forms.FEATURES_NPY])
-def test_arrays_are_never_held_as_a_whole(large: Source, tmp_path: Path, form: Form) -> None:
+def test_arrays_are_never_held_as_a_whole(large: Source, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     assert large.run and large.table  # read before it is counted
     tracemalloc.start()
-    form.write(large, out)
+    forms.FEATURES_NPY.write(large, out)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     written = sum(path.stat().st_size for path in out.iterdir())
     assert peak < 30 * MB, f"{peak / MB:.0f} MB for {written / MB:.0f} MB"
-
-
-def test_the_record_names_the_classes_in_the_order_of_their_labels(store: Store, subset: Run, tmp_path: Path) -> None:
-    record = json.loads((export(store, subset.id, "subset-csv", tmp_path / "out") / "export.json").read_text())
-    assert record["label_names"] == list(store.datasets.table(subset.dataset_id).label_names)
-    assert record["kind"] == "curate" and record["files"] == ["subset.csv"]
