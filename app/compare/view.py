@@ -622,8 +622,9 @@ def show_export(dataset: Dataset, chosen: SelectedRuns) -> None:
             "Report", report, f"compare-{dataset.name}.html", "text/html", icon="description",
             help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
         )  # fmt: skip
-        with st.popover("Model", icon=":material/download:"), errors_shown():
-            _model(chosen)
+        if opened := export.popover("Model"):
+            with opened, errors_shown():
+                _model(chosen)
 
 
 def _model(chosen: SelectedRuns) -> None:

@@ -18,6 +18,8 @@ from slim_core.runs.details import in_any_shell
 from slim_core.settings import settings
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slim_core.store import Run
 
 
@@ -36,8 +38,15 @@ class Offer(NamedTuple):
 
 def show(runs: Sequence[Run], what: Sequence[str] = (), label: str = "Export") -> None:
     """A popover with the forms of finished runs; ``what``: only of these things, as Form.what says."""
-    with st.popover(label, icon=":material/download:"):
-        choose_form(runs, what)
+    if opened := popover(label):
+        with opened:
+            choose_form(runs, what)
+
+
+def popover(label: str) -> DeltaGenerator | None:
+    """One for ``choose_form``; None until somebody opens it: a page that is only read looks up no form."""
+    made = st.popover(label, icon=":material/download:", key="export", on_change="rerun")
+    return made if made.open else None
 
 
 def choose_form(runs: Sequence[Run], what: Sequence[str] = ()) -> None:

@@ -292,8 +292,9 @@ def _show_retrained(subset: Run) -> None:
     if shown := progress.show_pipelines(subset.dataset_id, lambda one: one.id in news):
         progress.wait(shown, "wait for the retraining; you can close this page. Its figures appear here.")
     elif (done := queueing.evaluation_of_subset(subset)) is not None:
-        run_state.show_outcome(session.store().runs.fetch(done.id))
-        next_step.show("see what it changed, group by group.", "compare", "Compare", dataset=subset.dataset_id)
+        outcome = run_state.outcome_of(session.store().runs.fetch(done.id))
+        link = outcome.link if outcome.page == "compare" else {"dataset": subset.dataset_id}
+        next_step.show(f"see what it changed, group by group. {outcome.text}", "compare", "Compare", **link)
     else:
         todo = "press *Retrain and evaluate*: the Compare page then says whether the worst group is better."
         next_step.here(next_step.can("lead", todo))

@@ -34,8 +34,15 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 
+def opened(app):
+    """Its forms, which are looked up once somebody opens the popover."""
+    assert "export-form" not in [box.key for box in app.selectbox]
+    app.session_state["export"] = True
+    return app.run()
+
+
 def offered(app) -> list[str]:
-    return app.selectbox(key="export-form").options
+    return opened(app).selectbox(key="export-form").options
 
 
 @pytest.mark.slow
@@ -51,7 +58,7 @@ def test_each_page_offers_the_forms_of_what_it_shows(show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_form_is_downloaded_or_written_by_the_command_that_is_shown(show) -> None:
-    app = show("curate")
+    app = opened(show("curate"))
     subset = newest_done("curate")
     assert f"export {subset.id} subset-csv subset-csv-{subset.id}" in app.code[0].value
     assert any("Or write it" in text.value for text in app.caption)
