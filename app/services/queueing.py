@@ -23,7 +23,6 @@ from slim_core.data.table import require_for_space
 from slim_core.runs.methods import best_on_validation, jtt_first, jtt_second
 from slim_core.runs.trainings import (
     CHECKSUM,
-    first_reference,
     first_training,
     rests_on_probe,
     retrain_spec,
@@ -122,7 +121,7 @@ def space_of_groups(model: Run, split: str) -> str | None:
     """
     if not estimates_groups(session.store().datasets.fetch(model.dataset_id), split):
         return None
-    attention = attention_pass(first_reference(session.store(), model), split)
+    attention = attention_pass(session.store().lineage.first_reference(model), split)
     asked = {"kind": "space", "dataset": model.dataset_id, "attention": attention.id, "split": split}
     return actions.save(asked)[0].id
 

@@ -10,10 +10,15 @@ from slim_core.curation import default_subset_size
 from slim_core.curation.data import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.models.checkpoints import registration
-from slim_core.steps.answers import answers_about_training, features_from, require_same_features
+from slim_core.steps.answers import (
+    answers_about_training,
+    features_from,
+    layers_below_head,
+    require_same_features,
+)
 from slim_core.steps.recipes import epochs_for
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, refits
+from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe
 from slim_core.store.runs.states import PASSES
 from slim_core.training.last_layer import REFITS, refit_name
 
@@ -210,10 +215,10 @@ def rests_on_probe(store: Store, model: Run) -> bool:
 
     Where what it refits was deleted, they count as trained.
     """
-    below: Run | None = model
-    while below is not None and refits(below.spec):
-        below = store.runs.find(below.spec["reference"])
-    return below is not None and is_probe(below.spec)
+    try:
+        return is_probe(layers_below_head(model, store).spec)
+    except NotFoundError:
+        return False
 
 
 def usual_way(store: Store, reference: Run) -> Retrain:
@@ -225,14 +230,3 @@ def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
     """What a retraining takes over from the spec of its reference model; of one trained elsewhere not its weights."""
     checkpoint = dict.fromkeys(("checkpoint", CHECKSUM)) if reference.get("mode") == "registered" else {}
     return {name: reference.get(name) for name in FROM_REFERENCE} | checkpoint
-
-
-def first_reference(store: Store, model: Run) -> Run:
-    """The model whose attention led to the subset that this one was trained on, or from which it started; or itself.
-
-    Where that was retrained from another, the first of them: a second round is counted in the groups of the first.
-    """
-    if subset := model.spec.get("subset"):
-        return first_reference(store, store.lineage.reference_of(store.runs.fetch(subset)))
-    start = model.spec.get("reference")
-    return first_reference(store, store.runs.fetch(start)) if start else model

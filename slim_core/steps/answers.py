@@ -137,8 +137,12 @@ def features_from(model: str, store: Store) -> str:
     Raises:
         NotFoundError: there is no such run.
     """
-    spec = store.runs.fetch(model).spec
-    return features_from(spec["reference"], store) if refits(spec) else model
+    return layers_below_head(store.runs.fetch(model), store).id
+
+
+def layers_below_head(model: Run, store: Store) -> Run:
+    """``features_from`` of a run that was read already."""
+    return store.lineage.origin(model, lambda one: one.spec["reference"] if refits(one.spec) else None)
 
 
 def require_refit_parents(spec: TrainSpec, store: Store) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 from app import session
 from slim_core.evaluation.predictions import predictions_of_pass
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.runs.trainings import first_reference
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def _environments(run: Run) -> tuple[str, ...]:
     store = session.store()
     if store.datasets.fetch(run.dataset_id).n_attributes > 0:
         return ()
-    reference = first_reference(store, store.runs.fetch(run.spec["model"]))
+    reference = store.lineage.first_reference(store.runs.fetch(run.spec["model"]))
     passes = {one.id for one in store.lineage.finished_passes(run.dataset_id, {"model": reference.id})}
     spaces = store.runs.all(kind="space", status="done", dataset=run.dataset_id, metrics=False)[::-1]
     first: dict[str, str] = {}

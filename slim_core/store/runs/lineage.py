@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core import result_files
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, in_chunks
-from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run
+from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.runs.states import PASSES, WITH_MAPS
 from slim_core.store.shape_rows import newest_seq
@@ -30,6 +30,7 @@ ANCESTORS, DESCENDANTS = 8, 4  # levels: the whole way up a loop, and down to th
 MOST_CHILDREN = 8  # of one run, before the rest is only counted
 MOST_RUNS = 80  # of a graph that can still be read
 _UPWARDS = ("model", "attention", "space")  # roles that lead to a model, the nearest first
+_STARTS = ("subset", "reference")  # those that lead from a model to what it was trained on, or from
 _t, _parents = schema.runs, schema.run_parents
 
 
@@ -100,17 +101,35 @@ class Lineage:
         Raises:
             SpecRefusedError: it, or a run on the way to it, was deleted.
         """
-        found = run
+        try:
+            return self.origin(run, lambda one: None if one.kind == "train" else one.nearest(_UPWARDS))
+        except NotFoundError as error:
+            raise SpecRefusedError(f"A run behind {run.id} was deleted: curate again from another space.") from error
+
+    def first_reference(self, model: Run) -> Run:
+        """The model whose attention led to the subset that this one was trained on, or that it started from; or itself.
+
+        Where that was retrained from another, the first of them: a second round is counted in the groups of the first.
+
+        Raises:
+            NotFoundError: a run on the way to it was deleted.
+        """
+        return self.origin(model, lambda one: one.nearest(_STARTS if one.kind == "train" else _UPWARDS))
+
+    def origin(self, run: Run, above: Callable[[Run], str | None]) -> Run:
+        """Where a way upwards ends.
+
+        Args:
+            run: where it begins.
+            above: the id of the run that one rests on; None where the way ends.
+
+        Raises:
+            NotFoundError: a run on the way was deleted.
+        """
         with self._database.read() as connection:
-            while found.kind != "train":
-                role = next(role for role in _UPWARDS if found.spec.get(role))
-                above = find_run(connection, str(found.spec[role]))
-                if above is None:
-                    raise SpecRefusedError(
-                        f"The {role} run behind {run.id} was deleted: curate again from another space."
-                    )
-                found = above
-        return found
+            while (parent := above(run)) is not None:
+                run = fetch_run(connection, parent)
+        return run
 
     def attention_of(self, space: Run) -> Run:
         """The gradcam run a space was made from, as it was scored last.

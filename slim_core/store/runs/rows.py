@@ -65,6 +65,10 @@ class Run:
         """How many share the run: only a worker with as many devices takes it."""
         return int(self.spec.get("processes", 1))
 
+    def nearest(self, roles: Iterable[str]) -> str | None:
+        """The id of its parent in the first of these roles that has one."""
+        return next((str(self.spec[role]) for role in roles if self.spec.get(role)), None)
+
     @property
     def passed_s(self) -> float | None:
         """Seconds from its start to its end; None where it has not begun or not ended."""
