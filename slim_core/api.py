@@ -30,7 +30,7 @@ from slim_core.runs.trainings import (
 from slim_core.steps.recipes import model_for, usual_name
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option, refits
-from slim_core.store.runs.states import PASSES, title_of
+from slim_core.store.runs.rows import PASSES, title_of
 
 if TYPE_CHECKING:
     import pandas as pd

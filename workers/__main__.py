@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from slim_core.errors import SettingRefusedError, SlimError
 from slim_core.settings import settings
 from slim_core.signals import die_with_parent
-from workers.redis_home import RedisHome
+from workers.local import RedisHome
 from workers.slots import QUEUES, gpus, plan_slots
 
 MOST_DEVICES = 8  # of a slot, whose name they are a part of

@@ -36,9 +36,8 @@ from slim_core.settings import Settings, settings
 from slim_core.signals import bound
 from slim_core.steps.recipes import default_model
 from slim_core.store import Dataset, Store
-from workers.local import environment, redis_url
+from workers.local import answers, environment, redis_url
 from workers.queue import Submitter
-from workers.redis_home import answers
 
 HOST = "127.0.0.1"
 BY = "make demo"

@@ -1,18 +1,24 @@
-"""The queue as the dashboard and the command line see it: submit, stop, retry, view.
+"""The queue as the dashboard and the command line see it: submit, stop, retry, view; and the one kind of job in it.
 
 The database owns the state of a run; Redis only carries jobs that wake a worker, and which run the worker then takes,
 the database decides. So a run that Redis refuses now is not lost: it stays queued in the database, and a worker service
 puts a job into Redis as soon as that answers again. There should be as many jobs as runs that can start; one too many
 finds nothing to do, one too few is enqueued within two seconds. A job's run id only says for which run it was enqueued.
+
+RQ imports any function by the name it finds in Redis, and any callback or webhook beside it; Redis may hold others (it
+is shared, or was tampered with). A worker that performs only ``StepJob`` runs nothing but ``run_step`` with one run id,
+and reads only JSON, never pickles. ``run_step`` runs in a process of its own, forked for one run and ended with it.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,26 +30,151 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
+from rq.job import Job
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
-from slim_core.errors import QueueUnavailableError
+from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.formatting import shortened
 from slim_core.result_files import MB, free_bytes
+from slim_core.runs.execute import perform
 from slim_core.runs.executor import POLL_S, require_done
 from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
+from slim_core.signals import SignalEvent
 from slim_core.steps.specs import Spec
 from slim_core.store import Pause, Run, Store, Worker
 from slim_core.store.database import DatabaseAwayError
 from slim_core.store.runs.queue import Unfinished, Waiting
-from slim_core.store.runs.states import UNFINISHED, label_of
+from slim_core.store.runs.rows import UNFINISHED, label_of
 from slim_core.store.workers import block_messages, workers_with_blocks
-from workers.local import await_start, is_starting, redis_url
-from workers.redis_home import trouble
+from slim_core.version import code_version
+from workers.local import await_start, is_starting, redis_url, trouble
 from workers.slots import QUEUES
-from workers.tasks import RUN_STEP, StepJob
 
 log = logging.getLogger(__name__)
+
+RUN_STEP = "workers.queue.run_step"
+_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+class JobRefusedError(SlimError):
+    """A job in Redis is not one of ours."""
+
+
+class StepJob(Job):
+    """An RQ job that can only be ``run_step(run_id)``, without callbacks or webhooks."""
+
+    @property
+    def func(self) -> Callable[[str], None]:
+        """The one function, never looked up by name."""
+        self.check()
+        return run_step
+
+    @property
+    def run_id(self) -> str:
+        """The run this job is about.
+
+        Raises:
+            JobRefusedError: the job is not one of ours.
+        """
+        self.check()
+        return str(self.args[0])
+
+    def perform(self) -> Any:
+        """Check, then run the step."""
+        self.check()
+        return super().perform()
+
+    def check(self) -> None:
+        """Refuse anything but run_step with one run id.
+
+        Raises:
+            JobRefusedError: another function, other arguments, callbacks, webhooks, or no time-out.
+        """
+        if self.func_name != RUN_STEP or self.instance is not None:
+            raise JobRefusedError(f"Job {self.id} calls {self.func_name!r}: a worker runs nothing but {RUN_STEP}.")
+        if len(self.args) != 1 or self.kwargs or not _is_run_id(self.args[0]):
+            raise JobRefusedError(f"Job {self.id} has the arguments {self.args!r}: {RUN_STEP} takes one run id.")
+        if self._success_callback_name or self._failure_callback_name or self._stopped_callback_name or self.webhooks:
+            raise JobRefusedError(f"Job {self.id} has callbacks or webhooks: a worker calls none.")
+        if not self.timeout or self.timeout < 1:
+            raise JobRefusedError(f"Job {self.id} has no time-out: each job needs one in whole seconds.")
+
+    # RQ calls these outside perform(), also for a job that was refused.
+    success_callback = property(lambda _self: None)
+    failure_callback = property(lambda _self: None)
+    stopped_callback = property(lambda _self: None)
+
+    should_retry = property(lambda _self: False)  # a run is queued again by the database alone
+
+    def send_webhooks(self, *_args: Any, **_options: Any) -> None:
+        """Send none."""
+
+
+class StepDeathPenalty(UnixSignalDeathPenalty):
+    """RQ's alarm clock, but not for the job itself.
+
+    RQ raises an exception out of a signal, which any ``except Exception`` on the way swallows, that of a log handler
+    included. The step's own ``check_stop`` ends it in time, and the slot kills one that does not come to check.
+    """
+
+    def setup_death_penalty(self) -> None:
+        """Set no alarm for the job."""
+        if self._exception is not JobTimeoutException:
+            super().setup_death_penalty()  # type: ignore[no-untyped-call]
+
+
+def _is_run_id(value: object) -> bool:
+    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which runs a worker takes."""
+
+    queues: tuple[str, ...]
+    device: str  # as people know it: "cuda:1"
+    processes: tuple[int, ...]  # how many may share a training on it
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Who does the work of this process, on what, and which work."""
+
+    store: Store
+    worker: str
+    device: str  # as torch calls it in this process
+    job_filter: JobFilter
+    shutdown: SignalEvent = field(default_factory=SignalEvent)
+    wake: Callable[[Run], None] = lambda _run: None  # called with each run that can start now
+
+
+assignment: ContextVar[Assignment] = ContextVar("assignment")
+
+
+def run_step(run_id: str) -> None:
+    """Do the best run this worker may take now. How it ends is in the database; nothing is returned through Redis.
+
+    ``run_id`` is the run whose job woke the worker; which run it does the database decides. Safe to be called twice,
+    and for a run that was canceled, deleted or taken meanwhile: where nothing waits, nothing is done.
+    """
+    mine = assignment.get()
+    job_filter = mine.job_filter
+    claimed = mine.store.attempts.claim_best(
+        mine.worker, job_filter.device, job_filter.queues, job_filter.processes, code_version()
+    )
+    if claimed is None:
+        log.info("Woken by run %s, but nothing waits for this worker", run_id)
+        return
+    run = perform(mine.store, *claimed, device=mine.device, shutdown=mine.shutdown)
+    if run.status == "done":
+        for child in mine.store.runs.children(run.id):
+            if child.status == "queued" and not mine.store.runs.waiting_for(child.id):
+                mine.wake(child)
+    elif run.status == "queued" and not mine.shutdown.is_set():  # it had lost the database, and resumes
+        mine.wake(run)
+
 
 SERIALIZER = "json"
 _TIMEOUT_S = 7 * 24 * 3600  # RQ kills a job that takes longer; its run resumes from its checkpoint, at most twice

@@ -28,9 +28,8 @@ from slim_core.settings import Settings
 from slim_core.signals import SignalEvent, ThrottledWarning
 from slim_core.store import Run, Store, StoreUnavailableError
 from slim_core.store.workers import Heartbeat, processes_on
-from workers.local import environment
+from workers.local import RedisHome, environment
 from workers.queue import Queue, named_queue, queue_name
-from workers.redis_home import RedisHome
 from workers.slots import Gpu, SlotPlan, gpus, host
 from workers.webhook import Notifier
 from workers.worker import claimed_by, how_it_ended
@@ -130,8 +129,8 @@ class SlotProcess:
         self.name = self.told = self.recorded = ""  # told, recorded: the name of the last one whose end was
         self.process: subprocess.Popen[bytes] | None = None
         self._settings, self._command, self._burst = settings, tuple(command), burst
-        self._started_at = 0.0
-        self._pause_s = 0.0
+        self._started_at = self._pause_s = 0.0
+        self.host = host()
 
     @property
     def alive(self) -> bool:
@@ -150,7 +149,7 @@ class SlotProcess:
         lived_s = time.monotonic() - self._started_at
         self._pause_s = 1.0 if lived_s > 60 else min(max(1.0, 2 * self._pause_s), _LONGEST_PAUSE_S)
         self._started_at = time.monotonic()
-        self.name = f"{host()}-{self.plan.label}-{secrets.token_hex(2)}"
+        self.name = f"{self.host}-{self.plan.label}-{secrets.token_hex(2)}"
         command = [*self._command, "--queues", ",".join(self.plan.queues), "--device", self.plan.device]
         command += ["--shown-device", self.plan.shown_device, "--name", self.name, "--parent", str(os.getpid())]
         command += ["--burst"] if self._burst else []
@@ -327,7 +326,7 @@ class Service:
             store.workers.beat(
                 Heartbeat(
                     slot.name,
-                    host=host(),
+                    host=slot.host,
                     pid=slot.process.pid,
                     device=slot.plan.shown_device,
                     queues=slot.plan.queues,

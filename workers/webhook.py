@@ -23,8 +23,7 @@ from slim_core.settings import redact_url
 from slim_core.signals import ThrottledWarning
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
-from slim_core.store.runs.rows import find_run
-from slim_core.store.runs.shards import shard_totals
+from slim_core.store.runs.rows import find_run, shard_totals
 
 log = logging.getLogger(__name__)
 

@@ -42,15 +42,24 @@ from slim_core.runs.execute import out_of_memory
 from slim_core.signals import SignalEvent, ThrottledWarning, die_with_parent, signal_name
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
-from slim_core.store.runs.states import WORKING
+from slim_core.store.runs.rows import WORKING
 from slim_core.store.schema import runs as _runs
 from slim_core.store.workers import Heartbeat, disk_shortage, processes_on
 from slim_core.version import code_version
-from workers import tasks
 from workers.local import redis_url
-from workers.queue import SERIALIZER, connect, enqueue_wakeup, queue_names, rq_queue
+from workers.queue import (
+    SERIALIZER,
+    Assignment,
+    JobFilter,
+    StepDeathPenalty,
+    StepJob,
+    assignment,
+    connect,
+    enqueue_wakeup,
+    queue_names,
+    rq_queue,
+)
 from workers.slots import host
-from workers.tasks import StepDeathPenalty, StepJob
 
 log = logging.getLogger(__name__)
 
@@ -281,7 +290,7 @@ class SlotWorker(RedisTolerantWorker):
     ) -> None:
         """``device``: as torch calls it here; ``shown_device``: as people do, where several are seen by one each."""
         shown = shown_device or device
-        self.job_filter = tasks.JobFilter(queues, shown, processes_on(shown))
+        self.job_filter = JobFilter(queues, shown, processes_on(shown))
         super().__init__(
             [rq_queue(each, connection) for each in queue_names(queues, self.job_filter.processes)],
             name=name,
@@ -306,10 +315,8 @@ class SlotWorker(RedisTolerantWorker):
         die_with_parent(self.pid or 0, signal.SIGKILL)
         os.nice(NICENESS)
         signal.signal(signal.SIGTERM, lambda *_: self._shutting_down.set())
-        mine = tasks.Assignment(
-            self.store, self.name, self.device, self.job_filter, self._shutting_down, self._wake_for
-        )
-        tasks.assignment.set(mine)
+        mine = Assignment(self.store, self.name, self.device, self.job_filter, self._shutting_down, self._wake_for)
+        assignment.set(mine)
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:

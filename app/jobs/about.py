@@ -22,8 +22,8 @@ from slim_core.runs.details import Difference, differences
 from slim_core.steps.registry import parse_spec
 from slim_core.store.campaigns.campaigns import answered_in_words
 from slim_core.store.results import recorded_environment
-from slim_core.store.runs.history import History, RunFilter
-from slim_core.store.runs.states import title_of
+from slim_core.store.runs.rows import title_of
+from slim_core.store.runs.runs import History, RunFilter
 
 if TYPE_CHECKING:
     from slim_core.parameters import Config

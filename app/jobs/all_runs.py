@@ -17,8 +17,8 @@ from app.ui import next_step, pick, progress, reruns, run_state, tables
 from app.ui.messages import errors_shown, verbatim
 from app.ui.tables import Row, TableText
 from slim_core.formatting import counted, duration, shortened
-from slim_core.store.runs.history import History, RunFilter
-from slim_core.store.runs.states import TITLES, UNFINISHED, title_of
+from slim_core.store.runs.rows import TITLES, UNFINISHED, title_of
+from slim_core.store.runs.runs import History, RunFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from slim_core.store import Dataset, Run
     from slim_core.store.members import Role
-    from slim_core.store.runs.shards import ShardTotals
+    from slim_core.store.runs.rows import ShardTotals
     from slim_core.store.storage import StoredRun
 
 

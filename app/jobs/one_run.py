@@ -24,9 +24,9 @@ from slim_core.parameters import parameters
 from slim_core.runs.details import Dependants, command, find_dependants
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
-from slim_core.store.runs.history import History
 from slim_core.store.runs.log import tail, why_missing
-from slim_core.store.runs.states import TITLES, UNFINISHED, title_of
+from slim_core.store.runs.rows import TITLES, UNFINISHED, title_of
+from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run

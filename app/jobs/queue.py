@@ -16,7 +16,7 @@ from app.ui.reruns import fragment
 from app.ui.tables import TableText
 from slim_core.formatting import duration, shortened
 from slim_core.settings import settings
-from slim_core.store.runs.states import ACTIVE
+from slim_core.store.runs.rows import ACTIVE
 from workers.local import is_starting, workers_are_starting
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from slim_core.data.images.heat import coloured, heat_map, overlay, veil
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
-from slim_core.store.runs.states import WITH_MAPS
+from slim_core.store.runs.rows import WITH_MAPS
 
 PLAIN = ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 OPACITY = 0.5  # of a map over its image, where none is asked for

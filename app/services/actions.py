@@ -27,8 +27,8 @@ from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import versions
 from slim_core.store.home import require_outside
-from slim_core.store.runs.history import History
-from slim_core.store.runs.states import is_default
+from slim_core.store.runs.rows import is_default
+from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.data.report import Imported, ImportReport

@@ -25,7 +25,7 @@ from slim_core.runs.methods import best_on_validation
 from slim_core.runs.trainings import without_answers
 from slim_core.steps.specs import refits
 from slim_core.store.campaigns.campaigns import answered_in_words, n_answered
-from slim_core.store.runs.states import ACTIVE, label_of
+from slim_core.store.runs.rows import ACTIVE, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

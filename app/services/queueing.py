@@ -35,7 +35,7 @@ from slim_core.steps import recipes
 from slim_core.steps.recipes import jtt_grid, n_train, usual_name
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import TrainSpec
-from slim_core.store.runs.states import STOPPABLE, UNFINISHED
+from slim_core.store.runs.rows import STOPPABLE, UNFINISHED
 from slim_core.store.shapes import SCORED
 from slim_core.training.config import TrainConfig
 from slim_core.training.last_layer import RefitConfig

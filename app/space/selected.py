@@ -225,7 +225,7 @@ def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None
 
     Raises:
         ForbiddenError: the viewer is no annotator.
-        SpecRefusedError: as ``clean_tag`` of slim_core.store.tags.
+        SpecRefusedError: as ``clean_tag`` of slim_core.store.notes.
     """
     who, tags = session.acting_as("annotator"), session.store().tags
     changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, who)

@@ -8,7 +8,7 @@ from app.ui import export, next_step, notes, pick, progress, run_state, training
 from app.ui.messages import verbatim
 from slim_core.steps.specs import refits
 from slim_core.store import Pipeline
-from slim_core.store.runs.states import UNFINISHED
+from slim_core.store.runs.rows import UNFINISHED
 
 
 def of_trainings(one: Pipeline) -> bool:

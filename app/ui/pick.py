@@ -23,7 +23,7 @@ from app.ui.messages import prose, verbatim
 from app.ui.reruns import is_in_address, keep_in_address, number_of, read_link
 from slim_core.evaluation.comparison import unique_labels
 from slim_core.formatting import counted, shortened
-from slim_core.store.runs.states import ACTIVE
+from slim_core.store.runs.rows import ACTIVE
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -26,8 +26,8 @@ from slim_core.errors import ArtifactDamagedError, NotFoundError, SpecRefusedErr
 from slim_core.formatting import ago, counted, duration, percent
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.store.results import ModelResult, recorded_remedy
-from slim_core.store.runs.history import History
-from slim_core.store.runs.states import ACTIVE, UNFINISHED, label_of, title_of
+from slim_core.store.runs.rows import ACTIVE, UNFINISHED, label_of, title_of
+from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run

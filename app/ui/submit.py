@@ -15,7 +15,7 @@ from app.ui import next_step, progress, run_state
 from app.ui.messages import errors_shown, verbatim
 from slim_core.errors import NotFoundError
 from slim_core.parameters import Parameter, parameters
-from slim_core.store.runs.states import PASSES, UNFINISHED
+from slim_core.store.runs.rows import PASSES, UNFINISHED
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -24,7 +24,7 @@ from slim_core.parameters import parameters
 from slim_core.runs.trainings import usual_fit, usual_way
 from slim_core.steps.registry import STEPS
 from slim_core.store.results import training_history
-from slim_core.store.runs.states import ACTIVE, UNFINISHED
+from slim_core.store.runs.rows import ACTIVE, UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.runs.trainings import Retrain

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from benchmarks.hostile.bad_files import Code
 from benchmarks.hostile.case import Case, Outcome, drawn
 from benchmarks.hostile.studio import Studio
-from workers.tasks import RUN_STEP
+from workers.queue import RUN_STEP
 
 DRAWN = 60
 QUEUE = "rq:queue:cpu"
@@ -38,7 +38,7 @@ FIELDS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 ENTRIES = (b"", b"../../x:y z", b"\xff\xfe", b"r-nothing", b"x" * 10_000, b"\x00")
 CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    *((name, ("touch /tmp/got-out",)) for name in ("os.system", "builtins.eval", "workers.tasks", "", "a" * 3_000)),
+    *((name, ("touch /tmp/got-out",)) for name in ("os.system", "builtins.eval", "workers.queue", "", "a" * 3_000)),
     *((RUN_STEP, args) for args in ((), ("r-a", "r-b"), (5,), ([],), ("../../outside/secret.txt",), ("\x00",))),
 )
 

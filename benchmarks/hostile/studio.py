@@ -27,7 +27,7 @@ from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import Loop
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
-from workers.redis_home import server_binary
+from workers.local import server_binary
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60.0

@@ -66,8 +66,8 @@ def backup(
 def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]) -> None:
     """Put a backup into an empty SLIM_HOME (or an empty SLIM_DATABASE_URL, of either kind of database)."""
     from slim_core.settings import redact_url, settings
+    from slim_core.store.artifacts import local_folder
     from slim_core.store.backup import restore
-    from slim_core.store.remote import local_folder
 
     artifacts = settings().artifacts
     restored = restore(settings(), path)

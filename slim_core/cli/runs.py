@@ -12,7 +12,7 @@ from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, esca
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.formatting import counted, first_few
-from slim_core.store.runs.states import UNFINISHED, label_of
+from slim_core.store.runs.rows import UNFINISHED, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -47,7 +47,7 @@ def runs(
     Seconds are of computing; of a pass in shards, from its first shard to its end.
     """
     from slim_core.steps.registry import step_named
-    from slim_core.store.runs.history import History
+    from slim_core.store.runs.runs import History
 
     if run_id is not None:
         _print_log(run_id, kind, limit)

@@ -35,7 +35,7 @@ from slim_core.metrics import (
 from slim_core.models.names import short_name, usual_name
 from slim_core.store.campaigns.consensus import AnnotationCost, campaign_cost, total_cost
 from slim_core.store.runs.lineage import RunGraph
-from slim_core.store.runs.states import is_default
+from slim_core.store.runs.rows import is_default
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer import refit_labels, refit_name
 

@@ -20,7 +20,7 @@ from slim_core.data.images.codec import ImageTransform, image_size
 from slim_core.evaluation.predictions import predictions, predictions_of_pass
 from slim_core.export.forms import Form, Source, grey, heat_maps, transform_of
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.store.runs.states import WITH_MAPS
+from slim_core.store.runs.rows import WITH_MAPS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -31,7 +31,7 @@ from slim_core.formatting import free_name, to_csv
 from slim_core.models.runtime import Progress, ignore_progress
 from slim_core.result_files import FEATURES, ROWS, undamaged
 from slim_core.store.results import AttentionResult, Maps, ModelResult, SubsetResult
-from slim_core.store.runs.states import PASSES, WITH_MAPS
+from slim_core.store.runs.rows import PASSES, WITH_MAPS
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

@@ -18,7 +18,7 @@ from slim_core.export.forms import CAMPAIGN, RECORD, Form, Source
 from slim_core.models.runtime import Progress, ignore_progress
 from slim_core.removed import EXPORTS
 from slim_core.result_files import draft_of
-from slim_core.store.runs.states import label_of
+from slim_core.store.runs.rows import label_of
 from slim_core.version import release
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import INPUTS, Spec
-from slim_core.store.runs.history import History
+from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store

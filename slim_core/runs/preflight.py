@@ -16,7 +16,7 @@ from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import check_checkpoint_file, check_outputs, check_unchanged
 from slim_core.steps.answers import answers_about_training, given_answers, require_head_on_map, require_refit_parents
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, PreviewSpec, SpaceSpec, Spec, TrainSpec
-from slim_core.store.runs.states import PASSES
+from slim_core.store.runs.rows import PASSES
 from slim_core.training.last_layer import require_groups
 
 if TYPE_CHECKING:

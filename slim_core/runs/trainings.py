@@ -19,7 +19,7 @@ from slim_core.steps.answers import (
 from slim_core.steps.recipes import epochs_for
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe
-from slim_core.store.runs.states import PASSES
+from slim_core.store.runs.rows import PASSES
 from slim_core.training.last_layer import REFITS, refit_name
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedErro
 from slim_core.steps.specs import TrainSpec, refits
 from slim_core.store.campaigns.consensus import UNSURE
 from slim_core.store.results import AttentionResult, ModelResult
-from slim_core.store.runs.states import PASSES
+from slim_core.store.runs.rows import PASSES
 from slim_core.training.last_layer import no_region
 from slim_core.training.refit import AnswerSource
 

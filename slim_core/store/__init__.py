@@ -9,18 +9,16 @@ from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.campaigns.answers import AnswerIn, Answers
-from slim_core.store.campaigns.assignments import Assignments
+from slim_core.store.campaigns.assignments import LEASE_S, Assignments, Lease
 from slim_core.store.campaigns.campaigns import Campaign, Campaigns, CampaignSettings, Item
 from slim_core.store.campaigns.decisions import Decision, Decisions
-from slim_core.store.campaigns.leases import LEASE_S, Lease
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Event, Events
-from slim_core.store.filters import Filters, NamedFilter
 from slim_core.store.home import keep_private, require_database
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
-from slim_core.store.notes import Note, Notes
+from slim_core.store.notes import Filters, NamedFilter, Note, Notes, Tags
 from slim_core.store.removal import Removals
 from slim_core.store.runs.attempts import Attempts
 from slim_core.store.runs.lineage import Lineage
@@ -31,7 +29,6 @@ from slim_core.store.runs.runs import Runs
 from slim_core.store.shape_rows import Shape
 from slim_core.store.shapes import Shapes
 from slim_core.store.storage import Storage
-from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
 
 __all__ = [

@@ -28,8 +28,8 @@ from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.result_files import attempt_folder, attempt_of
 from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, disk_error, make_folder, new_id
-from slim_core.store.remote import Remote, local_folder
-from slim_core.store.runs.states import UNFINISHED, label_of
+from slim_core.store.remote import Remote
+from slim_core.store.runs.rows import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _GONE = "gone"  # in the hidden name of what is being removed
@@ -45,10 +45,11 @@ class Artifacts:
 
     def __init__(self, home: Path, url: str | None = None, database: Database | None = None) -> None:
         self._database = database
-        self._remote = Remote.open(url)
         self._fresh: set[Path] = set()  # local copies known to be the published ones
         self._behind: dict[Path, dict[str, int]] = {}  # name -> bytes of what lies behind the URL and not here
-        self._home = (local_folder(url) if url else None) or home
+        folder = local_folder(url) if url else home
+        self._home = folder or home
+        self._remote = Remote(url) if url and folder is None else None
 
     def require_place(self) -> None:
         """Refuse a URL behind which nothing could be published; nothing where the artifacts are a local folder.
@@ -235,6 +236,11 @@ class Artifacts:
         if not _ID.fullmatch(name):
             raise PathRefusedError(f"{name!r} is not an id: ids are lower-case letters, digits and '-'.")
         return self._home / area / name
+
+
+def local_folder(url: str) -> Path | None:
+    """The folder on this machine that a URL names, as a path or as file://; None of any other."""
+    return Path(url.removeprefix("file://")) if "://" not in url or url.startswith("file://") else None
 
 
 def confined(folder: Path, name: str) -> Path:

@@ -27,12 +27,12 @@ from slim_core.errors import ConflictError, NotFoundError, SlimError
 from slim_core.result_files import PUBLISHED, draft_of, not_written
 from slim_core.settings import Settings, redact_url
 from slim_core.store import Store, schema
-from slim_core.store.artifacts import sizes_in
+from slim_core.store.artifacts import local_folder, sizes_in
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, of_another_schema
-from slim_core.store.remote import Remote, local_folder
-from slim_core.store.runs.shards import WHOLE
+from slim_core.store.remote import Remote
+from slim_core.store.runs.rows import WHOLE
 from slim_core.version import code_version
 
 FORMAT = "slim-backup-1"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from slim_core.errors import RunLostError, SlimError, is_full_disk
 from slim_core.result_files import PUBLISHED, attempt_folder
@@ -29,11 +29,6 @@ class Remote:
         self._opened: tuple[int, Any, str] | None = None  # by this process, the file system, the root in it
         with self._explained():
             self._root = self._open()[1]
-
-    @classmethod
-    def open(cls, url: str | None) -> Self | None:
-        """The remote side; None where the URL is a local folder."""
-        return None if url is None or local_folder(url) else cls(url)
 
     def require(self) -> None:
         """Refuse a place that cannot take artifacts.
@@ -162,11 +157,6 @@ class Remote:
             f"The artifacts at {self._url} cannot be reached ({reason}): start their server, or correct "
             f"SLIM_ARTIFACTS_URL."
         )
-
-
-def local_folder(url: str) -> Path | None:
-    """The folder on this machine that a URL names, as a path or as file://; None of any other."""
-    return Path(url.removeprefix("file://")) if "://" not in url or url.startswith("file://") else None
 
 
 def _name(remote: object, place: str, attempt: int) -> str:

@@ -26,9 +26,7 @@ from slim_core.store.campaigns.consensus import AnnotationCost, campaign_cost, t
 from slim_core.store.database import Database, StoreUnavailableError, in_chunks
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
-from slim_core.store.runs.rows import held_in_order
-from slim_core.store.runs.shards import WHOLE
-from slim_core.store.runs.states import ACTIVE
+from slim_core.store.runs.rows import ACTIVE, WHOLE, held_in_order
 from slim_core.store.shape_rows import newest_shapes
 from slim_core.store.storage import used
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 
-from slim_core.store.runs.states import LIVE as LIVE
 from slim_core.version import SCHEMA
 
 HEAD = SCHEMA  # the newest migration
+LIVE = ("queued", "running", "stopping", "done")  # of runs: one is offered instead of a second with the same spec
 
 
 class UtcTime(TypeDecorator[datetime]):

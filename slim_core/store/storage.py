@@ -14,8 +14,7 @@ from sqlalchemy.engine import Connection
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database
-from slim_core.store.runs.rows import WITHOUT_METRICS, Run
-from slim_core.store.runs.shards import WHOLE
+from slim_core.store.runs.rows import WHOLE, WITHOUT_METRICS, Run
 
 _BLOCK = 512  # bytes of a block of st_blocks, whatever the file system's own are
 _t = schema.runs

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from slim_core.result_files import MB, free_bytes
 from slim_core.store import schema
+from slim_core.store.artifacts import local_folder
 from slim_core.store.database import Database, insert_new, json_safe
-from slim_core.store.remote import local_folder
 
 if TYPE_CHECKING:
     from slim_core.store import Store

@@ -11,7 +11,7 @@ from app.services.results.comparison import _predictions, predictions_of
 from slim_core import result_files
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, wilson
 from slim_core.store import Run, schema
-from slim_core.store.runs.states import ENDED
+from slim_core.store.runs.rows import ENDED
 
 
 def as_if(evaluation: str, correct: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workers.redis_home import server_binary
+from workers.local import server_binary
 
 
 @contextmanager

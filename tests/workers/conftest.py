@@ -12,7 +12,7 @@ import pytest
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from tests.built_once import built_once
 from tests.workers.worker_bench import Bench, bench_at
-from workers.redis_home import server_binary
+from workers.local import server_binary
 
 SERVERS = {"redis-server", "valkey-server"}
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import disturbance
 from benchmarks.chaos import chaos, differences
 from benchmarks.disturbance import Killer
-from workers.redis_home import server_binary
+from workers.local import server_binary
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 

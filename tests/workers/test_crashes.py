@@ -26,9 +26,8 @@ from slim_core.runs.execute import SLEPT_S
 from tests.refusals import missing
 from tests.workers.drills import TICK_S, HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
-from workers.local import EmbeddedServices, environment, redis_url
+from workers.local import EmbeddedServices, address_file, environment, redis_url
 from workers.queue import Queue
-from workers.redis_home import address_file
 from workers.service import Supervisor
 from workers.worker import SlotWorker
 

@@ -22,9 +22,9 @@ from slim_core.errors import QueueUnavailableError
 from tests.refusals import refusal
 from tests.small_disk import mounted
 from tests.workers.worker_bench import until
-from workers import redis_home
+from workers import local
+from workers.local import RedisHome, address_file, answers, known_url, server_binary
 from workers.queue import connect
-from workers.redis_home import RedisHome, address_file, answers, known_url, server_binary
 
 pytestmark = pytest.mark.redis
 
@@ -121,7 +121,7 @@ def test_it_ends_without_leaving_a_socket_an_address_or_a_process(tmp_path: Path
 
 @pytest.mark.kills_processes
 def test_the_lock_is_held_until_the_server_is_gone_also_when_its_owner_was_killed(tmp_path: Path):
-    script = "import sys, time; from pathlib import Path; from workers.redis_home import RedisHome\n"
+    script = "import sys, time; from pathlib import Path; from workers.local import RedisHome\n"
     script += "home = RedisHome(Path(sys.argv[1])); home.acquire(); home.ensure(); print(home.pid, flush=True)\n"
     script += "time.sleep(600)"
     command = [sys.executable, "-c", script, str(tmp_path / "home")]
@@ -215,8 +215,8 @@ def test_without_any_server_it_is_said_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_an_address_file_that_makes_no_sense_counts_as_none(tmp_path: Path):
-    redis_home.address_file(tmp_path).parent.mkdir()
-    redis_home.address_file(tmp_path).write_text("{half")
+    local.address_file(tmp_path).parent.mkdir()
+    local.address_file(tmp_path).write_text("{half")
 
     assert known_url(tmp_path) is None
 

@@ -15,9 +15,8 @@ import rq
 
 from slim_core.store import Run
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
-from workers.local import environment
-from workers.redis_home import RedisHome, answers
-from workers.tasks import RUN_STEP
+from workers.local import RedisHome, answers, environment
+from workers.queue import RUN_STEP
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 

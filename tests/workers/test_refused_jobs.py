@@ -16,7 +16,7 @@ from rq.job import Job
 from rq.suspension import resume, suspend
 
 from tests.workers.worker_bench import Bench, until
-from workers.tasks import RUN_STEP
+from workers.queue import RUN_STEP
 from workers.worker import SlotWorker
 
 pytestmark = pytest.mark.redis
@@ -49,7 +49,7 @@ def test_another_function_is_refused(bench: Bench, tmp_path: Path):
     job = _enqueue(bench, "os.system", (f"touch {tmp_path / 'touched'}",))
 
     _await_refusal(bench, job)
-    assert "runs nothing but workers.tasks.run_step" in job.latest_result().exc_string
+    assert "runs nothing but workers.queue.run_step" in job.latest_result().exc_string
     assert not (tmp_path / "touched").exists()
 
 

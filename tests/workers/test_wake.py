@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core.signals import SignalEvent
-from workers import tasks
+from workers import queue
 
 
 @pytest.mark.parametrize(
@@ -22,16 +22,16 @@ def test_a_run_that_is_queued_again_wakes_a_worker_unless_its_own_shuts_down(
         attempts=SimpleNamespace(claim_best=lambda *_: ("r-1", "token")),
         runs=SimpleNamespace(children=lambda _id: [child], waiting_for=lambda _id: []),
     )
-    monkeypatch.setattr(tasks, "perform", lambda *_args, **_options: run)
+    monkeypatch.setattr(queue, "perform", lambda *_args, **_options: run)
     told: list[str] = []
     shutdown = SignalEvent()
     if shuts_down:
         shutdown.set()
-    job_filter = tasks.JobFilter(("gpu",), "cpu", (1,))
-    mine = tasks.Assignment(store, "worker", "cpu", job_filter, shutdown=shutdown, wake=lambda one: told.append(one.id))
-    token = tasks.assignment.set(mine)
+    job_filter = queue.JobFilter(("gpu",), "cpu", (1,))
+    mine = queue.Assignment(store, "worker", "cpu", job_filter, shutdown=shutdown, wake=lambda one: told.append(one.id))
+    token = queue.assignment.set(mine)
     try:
-        tasks.run_step("r-0")
+        queue.run_step("r-0")
     finally:
-        tasks.assignment.reset(token)
+        queue.assignment.reset(token)
     assert told == woken

@@ -16,7 +16,7 @@ from slim_core.evaluation.comparison import ELSEWHERE, Ancestry, given_name, met
 from slim_core.metrics import of_environments
 from slim_core.models.names import short_name
 from slim_core.result_files import PREDICTIONS
-from slim_core.store.runs.history import History
+from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     import numpy as np

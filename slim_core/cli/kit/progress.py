@@ -24,7 +24,7 @@ from slim_core.cli.kit.console import ReportedInterrupt, clock, errors, escaped,
 from slim_core.errors import NothingToRepeatError, SlimError
 from slim_core.formatting import loss_in_words
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.store.runs.states import label_of
+from slim_core.store.runs.rows import label_of
 
 if TYPE_CHECKING:
     from slim_core.data import report

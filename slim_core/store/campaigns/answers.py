@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
-from slim_core.store.campaigns import leases
+from slim_core.store.campaigns import assignments
 from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign
 from slim_core.store.campaigns.consensus import (
     DECISION,
@@ -130,12 +130,12 @@ class AnswerBatch:
             self._connection.execute(insert_or_replace(self._connection, _current), given)
         counts = {each: self._n_others(each) + (value is not None) for each, value in values.items()}
         self._count(counts, overlap)
-        leases.drop(self._connection, values, self._annotator)
+        assignments.drop_leases(self._connection, values, self._annotator)
         skipped = {answer.item_id: answer.skip for answer in self._new}  # what was done last counts
         again = [each for each, value in values.items() if value is None and not skipped[each]]
-        others = leases.n_held(self._connection, again, now, self._annotator)
+        others = assignments.n_held(self._connection, again, now, self._annotator)
         mine_again = [each for each in again if counts[each] + others.get(each, 0) < overlap]
-        leases.keep(self._connection, self._campaign_id, mine_again, self._annotator, session, now)
+        assignments.keep_leases(self._connection, self._campaign_id, mine_again, self._annotator, session, now)
         return [each for each in again if each not in mine_again]
 
     def _count(self, counts: dict[int, int], overlap: int) -> None:

@@ -1,29 +1,95 @@
 """Which items an annotator sees next: under leases, what was skipped last, and who holds the rest.
 
-A session is a browser tab. What it holds is its own: two tabs of one person are never shown the same item at once.
+An item is kept for an annotator's session for a while, then it is free again. A session is a browser tab. What it holds
+is its own: two tabs of one person are never shown the same item at once.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.campaigns import leases
 from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign, require_space
 from slim_core.store.campaigns.consensus import SKIP
-from slim_core.store.campaigns.leases import Lease
-from slim_core.store.database import Database
+from slim_core.store.database import Database, insert_or_replace
 from slim_core.store.datasets import Dataset, find_dataset
 
-SMALL_SHARE = 12  # items that a session may hold however few are open
+LEASE_S = 120.0  # how long an item is kept for the annotator who looks at it
 _items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers
+
+
+@dataclass(frozen=True)
+class Lease:
+    """An item that someone looks at now."""
+
+    item_id: int
+    annotator: str
+    until: datetime
+
+
+def holding(now: datetime) -> sa.ColumnElement[bool]:
+    """Leases that count: not over, and not longer than any is given, as by a clock that ran ahead."""
+    return sa.and_(_leases.c.expires_at > now, _leases.c.expires_at <= now + timedelta(seconds=LEASE_S))
+
+
+def keep_leases(
+    connection: Connection, campaign_id: str, item_ids: Iterable[int], annotator: str, session: str, now: datetime
+) -> None:
+    """Keep items for a session for LEASE_S from now on."""
+    kept = {"annotator": annotator, "campaign_id": campaign_id, "session": session}
+    kept_until = {"expires_at": now + timedelta(seconds=LEASE_S)}
+    if rows := [{"item_id": each, **kept, **kept_until} for each in item_ids]:
+        connection.execute(insert_or_replace(connection, _leases), rows)
+
+
+def drop_leases(connection: Connection, item_ids: Iterable[int], annotator: str) -> None:
+    """Keep items for this annotator no longer."""
+    mine = (_leases.c.item_id.in_(list(item_ids)), _leases.c.annotator == annotator)
+    connection.execute(_leases.delete().where(*mine))
+
+
+def hand_over(connection: Connection, campaign_id: str, annotator: str, was: Iterable[str], session: str) -> None:
+    """What sessions of this annotator held is now held by another of theirs."""
+    mine = (_leases.c.campaign_id == campaign_id, _leases.c.annotator == annotator, _leases.c.session.in_(list(was)))
+    connection.execute(_leases.update().where(*mine).values(session=session))
+
+
+def n_held(connection: Connection, item_ids: Iterable[int], now: datetime, besides: str) -> dict[int, int]:
+    """Item -> how many annotators other than ``besides`` look at it now."""
+    ids = list(item_ids)
+    if not ids:
+        return {}
+    query = sa.select(_leases.c.item_id, sa.func.count()).where(
+        _leases.c.item_id.in_(ids), _leases.c.annotator != besides, holding(now)
+    )
+    return {item_id: n for item_id, n in connection.execute(query.group_by(_leases.c.item_id))}  # noqa: C416
+
+
+def leases_by_annotator(
+    connection: Connection, campaign_id: str, annotator: str, session: str, now: datetime
+) -> list[tuple[str, int, datetime]]:
+    """(annotator, items held, until when at the latest), one session left out."""
+    query = sa.select(_leases.c.annotator, sa.func.count(), sa.func.max(_leases.c.expires_at)).join(
+        _items, _items.c.id == _leases.c.item_id
+    )
+    query = query.where(
+        _leases.c.campaign_id == campaign_id,
+        holding(now),
+        _items.c.done.is_(sa.false()),
+        ~sa.and_(_leases.c.annotator == annotator, _leases.c.session == session),
+    )
+    grouped = query.group_by(_leases.c.annotator).order_by(_leases.c.annotator)
+    return [(who, n, until) for who, n, until in connection.execute(grouped)]
+
+
+SMALL_SHARE = 12  # items that a session may hold however few are open
 
 
 @dataclass(frozen=True)
@@ -112,7 +178,7 @@ class Assignments:
         with self._database.read() as connection:
             now = self._database.now(connection)
             query = sa.select(_leases.c.item_id, _leases.c.annotator, _leases.c.expires_at.label("until"))
-            query = query.where(_leases.c.campaign_id == campaign_id, leases.holding(now))
+            query = query.where(_leases.c.campaign_id == campaign_id, holding(now))
             return [Lease(**row) for row in connection.execute(query.order_by(_leases.c.expires_at)).mappings()]
 
     def progress(self, campaign_id: str, annotator: str, session: str = "") -> Progress:
@@ -128,7 +194,7 @@ class Assignments:
         now = self._database.now(connection)
         by_done = {bool(done): n for done, n in connection.execute(counted.group_by(_items.c.done))}
         n_answered = connection.execute(answered).scalar_one() if by_done.get(False) else 0
-        held = leases.by_annotator(connection, campaign_id, annotator, session, now)
+        held = leases_by_annotator(connection, campaign_id, annotator, session, now)
         return Progress(
             total=sum(by_done.values()),
             done=by_done.get(True, 0),
@@ -149,7 +215,7 @@ class Assignments:
         now = self._database.now(connection)
         campaign.require_open(now)
         if was:
-            leases.hand_over(connection, campaign.id, annotator, was, session)
+            hand_over(connection, campaign.id, annotator, was, session)
         skipped = self.skips.of(connection, campaign.id, annotator)
         open_items = _OpenItems(connection, campaign, annotator, now)
 
@@ -158,7 +224,7 @@ class Assignments:
 
         found = sorted(open_items.leased_by(session), key=turn)[:n]
         found += open_items.free(open_items.share(n) - len(found), list(skipped), after)
-        leases.keep(connection, campaign.id, [item.id for item in found], annotator, session, now)
+        keep_leases(connection, campaign.id, [item.id for item in found], annotator, session, now)
         return sorted(found, key=turn)
 
 
@@ -178,7 +244,7 @@ class _OpenItems:
             _leases.c.campaign_id == self.campaign.id,
             _leases.c.annotator == self.annotator,
             _leases.c.session == session,
-            leases.holding(self.now),
+            holding(self.now),
             _items.c.done.is_(sa.false()),
         )
         return self._items(query.order_by(_items.c.position))
@@ -211,7 +277,7 @@ class _OpenItems:
         return found
 
     def _free(self, wanted: sa.ColumnElement[bool], n: int) -> list[Item]:
-        leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, leases.holding(self.now))
+        leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, holding(self.now))
         mine = sa.exists().where(_current.c.item_id == _items.c.id, _current.c.annotator == self.annotator)
         kept = leased.where(_leases.c.annotator == self.annotator).correlate(_items).scalar_subquery()
         others = leased.where(_leases.c.annotator != self.annotator).correlate(_items).scalar_subquery()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -21,9 +21,6 @@ from slim_core.store.database import Database, json_safe, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.runs.rows import find_run, lock_run
-
-if TYPE_CHECKING:
-    pass
 
 _t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
 
@@ -392,9 +389,9 @@ class Campaigns:
             if campaign.status == status:
                 return campaign
             closed_at = self._database.now(connection) if status == "closed" else None
-            connection.execute(_t.update().where(_t.c.id == campaign_id).values(status=status, closed_at=closed_at))
-            self._events.note(connection, by, f"campaign.{status}", campaign_id)
-            return fetch_campaign(connection, campaign_id)
+            return self._change(
+                connection, campaign_id, by, f"campaign.{status}", {}, status=status, closed_at=closed_at
+            )
 
 
 def _not_among(others: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -26,9 +26,20 @@ from slim_core.store.database import Database, in_chunks, json_safe
 from slim_core.store.events import Events
 from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.queue import FIRST, find_pause, waiting
-from slim_core.store.runs.rows import Run, find_run, held_in_order, hold_runs, lock_run
-from slim_core.store.runs.shards import WHOLE, fate, shards_of
-from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING, label_of
+from slim_core.store.runs.rows import (
+    STOPPABLE,
+    UNFINISHED,
+    WHOLE,
+    WORKING,
+    Run,
+    fate,
+    find_run,
+    held_in_order,
+    hold_runs,
+    label_of,
+    lock_run,
+    shards_of,
+)
 
 _ROUNDS = 5
 MAX_LOSSES = 2  # a run whose worker vanished resumes so many times
@@ -366,10 +377,6 @@ def _refuse_early(connection: Connection, run_id: str) -> None:
 def _why_not(connection: Connection, run_id: str) -> str:
     run = find_run(connection, run_id)
     return f"is {label_of(run.status)}" if run else "does not exist or was deleted"
-
-
-_parent = schema.runs.alias("parent")
-_RECENT = 150  # events that are looked through for who was served last: about fifty runs
 
 
 def _overdue(moment: datetime) -> sa.Select[Any]:

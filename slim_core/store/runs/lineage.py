@@ -21,9 +21,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, in_chunks
-from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run
-from slim_core.store.runs.shards import WHOLE
-from slim_core.store.runs.states import PASSES, WITH_MAPS
+from slim_core.store.runs.rows import COLUMNS, PASSES, WHOLE, WITH_MAPS, WITHOUT_METRICS, Run, fetch_run
 from slim_core.store.shape_rows import newest_seq
 
 ANCESTORS, DESCENDANTS = 8, 4  # levels: the whole way up a loop, and down to the comparison

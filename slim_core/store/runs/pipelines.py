@@ -19,9 +19,7 @@ from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.runs.lineage import ancestors_of
-from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, no_run
-from slim_core.store.runs.shards import WHOLE, with_progress
-from slim_core.store.runs.states import ACTIVE, UNFINISHED
+from slim_core.store.runs.rows import ACTIVE, COLUMNS, UNFINISHED, WHOLE, WITHOUT_METRICS, Run, no_run, with_progress
 
 PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces", "scores", "unasked"]
 State = Literal["active", "unfinished", "done"]

@@ -21,8 +21,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database, insert_new
 from slim_core.store.events import Events
 from slim_core.store.runs.lineage import ancestors_of
-from slim_core.store.runs.rows import no_run
-from slim_core.store.runs.states import WORKING, label_of
+from slim_core.store.runs.rows import WORKING, label_of, no_run
 
 FIRST = 20  # of the best runs, where others may take the first few before us
 _RECENT = 150  # events that are looked through for who was served last: about fifty runs
@@ -30,6 +29,14 @@ _t, _parents = schema.runs, schema.run_parents
 _parent = schema.runs.alias("parent")
 _pauses = schema.pauses
 _WHAT = "queue"  # of the pauses
+_PROCESSES = sa.func.coalesce(_t.c.spec["processes"].as_integer(), 1)
+_QUEUED = (_t.c.status == "queued", _t.c.deleted_at.is_(None))
+_WAITED_FOR = (
+    sa.select(sa.literal(1))
+    .join(_parent, _parent.c.id == _parents.c.parent_id)
+    .where(_parents.c.run_id == _t.c.id, _parent.c.status != "done")
+)
+_READY = (*_QUEUED, ~_WAITED_FOR.correlate(_t).exists())  # it waits for nothing but a worker
 
 
 class Queue:
@@ -49,19 +56,30 @@ class Queue:
             return waiting(connection)
 
     def count_waiting(self) -> dict[tuple[str, int], int]:
-        """(queue, processes that share a run) -> how many runs wait for nothing but a worker."""
+        """(queue, processes that share a run) -> how many runs can start now. Cheaper than their order."""
+        alike = (_t.c.queue, _PROCESSES.label("processes"))
+        query = sa.select(*alike, sa.func.count()).where(*_READY).group_by(sa.text("1"), sa.text("2"))
         with self._database.read() as connection:
-            return count_waiting(connection)
+            return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
 
     def unfinished_parents(self) -> dict[str, Unfinished]:
         """Queued run -> a run it waits for. One query; others are left out."""
+        is_shard = sa.func.coalesce(_parent.c.shard_of, "") == _parents.c.run_id
+        title = sa.func.coalesce(sa.func.nullif(_parent.c.name, ""), _parent.c.kind)
+        status = sa.case((_shard_at_work(), "running"), else_=_parent.c.status)
+        query = sa.select(_parents.c.run_id, _parent.c.id, title, status, is_shard)
+        query = query.join(_parent, _parent.c.id == _parents.c.parent_id).join(_t, _t.c.id == _parents.c.run_id)
+        query = query.where(*_QUEUED, _parent.c.status != "done").order_by(_parents.c.role.desc())
         with self._database.read() as connection:
-            return unfinished_parents(connection)
+            found = connection.execute(query)
+            return {row[0]: Unfinished(row[1], row[2], row[3], bool(row[4])) for row in found}
 
     def pause(self, by: str) -> Pause:
         """Let no worker take a run any more. Returns the pause, which is another's where somebody was first."""
         with self._database.write() as connection:
-            if add_pause(connection, by, self._database.now(connection)):
+            row = {"what": _WHAT, "paused_by": by, "paused_at": self._database.now(connection)}
+            new = insert_new(connection, _pauses).values(**row).returning(_pauses.c.what)
+            if connection.execute(new).first() is not None:
                 self._events.note(connection, by, "queue.paused", "queue")
             pause = find_pause(connection)
         assert pause is not None
@@ -70,7 +88,7 @@ class Queue:
     def resume(self, by: str) -> bool:
         """Let workers take runs again; False where the queue was not paused."""
         with self._database.write() as connection:
-            ended = remove_pause(connection)
+            ended = bool(connection.execute(_pauses.delete().where(_pauses.c.what == _WHAT)).rowcount)
             if ended:
                 self._events.note(connection, by, "queue.resumed", "queue")
         return ended
@@ -100,7 +118,7 @@ class Queue:
                 what = label_of(status)
                 raise ConflictError(f"Run {run_id} is {what} by now: only a waiting run can be moved to the front.")
             moved = [run_id, *ancestors_of(connection, [run_id])]  # shards among them
-            waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
+            waits = sa.and_(*_QUEUED)
             highest = sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved))
             priority = max(0, connection.execute(highest).scalar() or 0) + 1
             connection.execute(_t.update().where(waits, _t.c.id.in_(moved)).values(priority=priority))
@@ -133,7 +151,6 @@ class Unfinished:
     is_shard: bool  # of the one that waits
 
 
-_PROCESSES = sa.func.coalesce(_t.c.spec["processes"].as_integer(), 1)
 _COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__ if name in _t.c] + [_PROCESSES]
 
 
@@ -154,7 +171,7 @@ def waiting(
     queued = sa.select(_t.c.id).where(_t.c.status == "queued").limit(1)
     if connection.execute(queued).first() is None:  # the usual case: nothing else need be asked
         return []
-    ready = [_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent()]
+    ready = [*_READY]
     ready += [] if queues is None else [_t.c.queue.in_(queues)]
     ready += [] if processes is None else [_PROCESSES.in_(processes)]
     running, served = _running(), _served()
@@ -170,36 +187,11 @@ def waiting(
     return [Waiting(*row[:-1]) for row in connection.execute(query)]
 
 
-def count_waiting(connection: Connection) -> dict[tuple[str, int], int]:
-    """(queue, processes that share a run) -> how many runs can start now. Cheaper than their order."""
-    ready = (_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent())
-    alike = (_t.c.queue, _PROCESSES.label("processes"))
-    query = sa.select(*alike, sa.func.count()).where(*ready).group_by(sa.text("1"), sa.text("2"))
-    return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
-
-
-def unfinished_parents(connection: Connection) -> dict[str, Unfinished]:
-    """Queued run -> a run it waits for."""
-    is_shard = sa.func.coalesce(_parent.c.shard_of, "") == _parents.c.run_id
-    title = sa.func.coalesce(sa.func.nullif(_parent.c.name, ""), _parent.c.kind)
-    status = sa.case((_shard_at_work(), "running"), else_=_parent.c.status)
-    query = sa.select(_parents.c.run_id, _parent.c.id, title, status, is_shard)
-    query = query.join(_parent, _parent.c.id == _parents.c.parent_id).join(_t, _t.c.id == _parents.c.run_id)
-    query = query.where(_t.c.status == "queued", _t.c.deleted_at.is_(None), _parent.c.status != "done")
-    found = connection.execute(query.order_by(_parents.c.role.desc()))
-    return {row[0]: Unfinished(row[1], row[2], row[3], bool(row[4])) for row in found}
-
-
 def _shard_at_work() -> sa.ColumnElement[bool]:
     """Whether a queued parent has shards that run: it waits for them, and is shown as running."""
     shard = schema.runs.alias("shard")
     at_work = sa.select(sa.literal(1)).where(shard.c.shard_of == _parent.c.id, shard.c.status.in_(WORKING))
     return sa.and_(_parent.c.status == "queued", at_work.correlate(_parent).exists())
-
-
-def _unfinished_parent() -> sa.Exists:
-    of_run = sa.select(sa.literal(1)).join(_parent, _parent.c.id == _parents.c.parent_id)
-    return of_run.where(_parents.c.run_id == _t.c.id, _parent.c.status != "done").correlate(_t).exists()
 
 
 def _running() -> Any:
@@ -238,14 +230,3 @@ def find_pause(connection: Connection) -> Pause | None:
     """The pause, if the queue is paused."""
     row = connection.execute(sa.select(_pauses.c.paused_by, _pauses.c.paused_at).where(_pauses.c.what == _WHAT)).first()
     return None if row is None else Pause(*row)
-
-
-def add_pause(connection: Connection, by: str, now: datetime) -> bool:
-    """Pause; False where somebody has already."""
-    row = insert_new(connection, _pauses).values(what=_WHAT, paused_by=by, paused_at=now)
-    return connection.execute(row.returning(_pauses.c.what)).first() is not None
-
-
-def remove_pause(connection: Connection) -> bool:
-    """End the pause; False where there is none."""
-    return bool(connection.execute(_pauses.delete().where(_pauses.c.what == _WHAT)).rowcount)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from app.jobs.about import Source, dot
 from slim_core.store import Run
 from slim_core.store.runs.lineage import LineageGraph, Link
-from slim_core.store.runs.states import title_of
+from slim_core.store.runs.rows import title_of
 
 LINKS = (Link("r-model", "r-space", "attention"), Link("r-space", "r-subset", "space"), Link("r-gone", "r-space", "x"))
 LINEAGE = LineageGraph("r-space", LINKS, {"r-space": 12})

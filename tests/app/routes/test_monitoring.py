@@ -37,7 +37,7 @@ def test_a_server_without_a_queue_is_ready_and_says_so(client: TestClient) -> No
 
 @pytest.mark.redis
 def test_a_server_with_all_it_needs_says_so(client: TestClient, empty_home: Path) -> None:
-    from workers.redis_home import RedisHome
+    from workers.local import RedisHome
 
     empty_home.mkdir(parents=True, exist_ok=True)
     redis = RedisHome(empty_home)

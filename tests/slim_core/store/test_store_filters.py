@@ -6,7 +6,7 @@ import pytest
 
 from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.store import Dataset, Store, filters
+from slim_core.store import Dataset, Store, notes
 from tests.slim_core.store.store_makers import in_threads
 
 WRONG = ImageFilter(labels=["bird"], predictions=["boat"], ranges={"confidence": (0.5, 1.0)})
@@ -43,7 +43,7 @@ def test_what_cannot_be_kept_is_refused(store: Store, dataset: Dataset, monkeypa
         store.filters.save(dataset.id, " ", WRONG)
     with pytest.raises(NotFoundError):
         store.filters.save("d-unheard", "wrong", WRONG)
-    monkeypatch.setattr(filters, "MOST", 1)
+    monkeypatch.setattr(notes, "MOST_FILTERS", 1)
     one = store.filters.save(dataset.id, "one", WRONG)
     with pytest.raises(SpecRefusedError, match="has 1 filters: remove one"):
         store.filters.save(dataset.id, "two", WRONG)

@@ -8,8 +8,8 @@ import pytest
 
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.steps.specs import GradcamSpec
-from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.lineage import Link
+from slim_core.store.runs.runs import History, RunFilter
 from tests.slim_core.store.store_makers import train_spec
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
-from slim_core.store.runs.states import MOST, TITLES, default_name, is_default
+from slim_core.store.runs.rows import MOST_NAMED, TITLES, default_name, is_default
 
 
 def test_trainings_that_nobody_names_are_told_apart_by_network_and_seed(store, dataset) -> None:
@@ -40,7 +40,7 @@ def test_what_follows_a_training_is_named_by_it_and_by_its_split(store, dataset)
             "Training on birds: By slim, seed 1",
         ),
         ({"kind": "curate", "strategy": "random", "seed": 2}, "Space", "Subset on birds: Space, random, seed 2"),
-        ({"kind": "gradcam", "seed": 0}, "x" * 200, f"Attention maps on birds: {'x' * (MOST - 1)}…"),
+        ({"kind": "gradcam", "seed": 0}, "x" * 200, f"Attention maps on birds: {'x' * (MOST_NAMED - 1)}…"),
         ({"kind": "gradcam", "seed": 0}, None, "Attention maps on birds"),
     ],
 )

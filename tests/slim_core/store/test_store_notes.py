@@ -6,7 +6,7 @@ import pytest
 
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import Dataset, Note, Run, Store
-from slim_core.store.runs.history import History, RunFilter
+from slim_core.store.runs.runs import History, RunFilter
 from tests.slim_core.store.store_makers import train_spec
 
 

@@ -17,8 +17,8 @@ from slim_core.steps.specs import GradcamSpec
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
 from slim_core.store.removal import Removals
-from slim_core.store.runs.history import History, RunFilter
 from slim_core.store.runs.rows import Run
+from slim_core.store.runs.runs import History, RunFilter
 from tests.killed import killed_at
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
 

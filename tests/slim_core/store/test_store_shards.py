@@ -9,7 +9,7 @@ import pytest
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec, SpaceSpec
 from slim_core.store import Run, Store, schema
-from slim_core.store.runs.history import History
+from slim_core.store.runs.runs import History
 from tests.slim_core.store.store_makers import in_processes, in_threads, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
