@@ -39,11 +39,6 @@ def owner(tmp_path: Path) -> Iterator[RedisHome]:
     made.stop()
 
 
-def test_it_answers_at_an_address_that_others_find(owner: RedisHome, tmp_path: Path):
-    assert known_url(tmp_path / "home") == owner.url
-    assert answers(owner.url)
-
-
 def test_its_socket_lies_in_a_folder_only_its_user_may_enter(owner: RedisHome):
     socket = Path(owner.url.removeprefix("unix://"))
 

@@ -45,41 +45,24 @@ def _await_refusal(bench: Bench, job: Job) -> None:
     assert job.id in log and "Traceback" not in log
 
 
-def test_another_function_is_refused(bench: Bench, tmp_path: Path):
-    job = _enqueue(bench, "os.system", (f"touch {tmp_path / 'touched'}",))
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"function": "os.system", "args": ("touch touched",)}, RUN_STEP),
+        ({"function": "workers.local.redis_url"}, RUN_STEP),
+        *(({"args": args}, "takes one run") for args in [(), ("r-a", "r-b"), (5,), ("../../etc/passwd",), (["r-a"],)]),
+        *(({outcome: rq.Callback("os.abort")}, "callbacks") for outcome in ("on_success", "on_failure")),
+        ({"timeout": -1}, "no time-out"),
+        ({"function": "os.system", "args": ("true",), "retry": rq.Retry(max=1_000_000)}, RUN_STEP),
+    ],
+)
+def test_any_other_job_is_refused_and_not_tried_again(bench: Bench, given: dict, why: str):
+    job = _enqueue(bench, **given)
 
     _await_refusal(bench, job)
-    assert "runs nothing but workers.queue.run_step" in job.latest_result().exc_string
-    assert not (tmp_path / "touched").exists()
-
-
-def test_another_function_of_our_own_is_refused(bench: Bench):
-    job = _enqueue(bench, "workers.local.redis_url", ("r-nothing",))
-
-    _await_refusal(bench, job)
-
-
-@pytest.mark.parametrize("args", [(), ("r-a", "r-b"), (5,), ("../../etc/passwd",), (["r-a"],)])
-def test_other_arguments_than_one_run_id_are_refused(bench: Bench, args: tuple):
-    job = _enqueue(bench, args=args)
-
-    _await_refusal(bench, job)
-    assert "takes one run" in job.latest_result().exc_string
-
-
-@pytest.mark.parametrize("outcome", ["on_success", "on_failure"])
-def test_callbacks_are_refused_and_not_called(bench: Bench, outcome: str):
-    job = _enqueue(bench, **{outcome: rq.Callback("os.abort")})
-
-    _await_refusal(bench, job)
-    assert "callbacks or webhooks" in job.latest_result().exc_string
-
-
-def test_a_job_without_a_time_out_is_refused(bench: Bench):
-    job = _enqueue(bench, timeout=-1)
-
-    _await_refusal(bench, job)
-    assert "has no time-out" in job.latest_result().exc_string
+    assert why in job.latest_result().exc_string
+    assert job.id not in bench.redis().lrange("rq:queue:cpu", 0, -1)
+    assert not list(bench.home.rglob("touched")) and not Path("touched").exists()
 
 
 def test_a_pickle_is_never_loaded(bench: Bench, tmp_path: Path):
@@ -122,13 +105,6 @@ def test_an_entry_of_the_queue_that_is_no_id_is_dropped_and_its_worker_lives(ben
 
     bench.await_status(bench.submit(), "done")
     assert bench.slot("light").pid == worker
-
-
-def test_a_refused_job_is_not_tried_again(bench: Bench):
-    job = _enqueue(bench, "os.system", ("true",), retry=rq.Retry(max=1_000_000))
-
-    _await_refusal(bench, job)
-    assert job.id not in bench.redis().lrange("rq:queue:cpu", 0, -1)
 
 
 def test_a_run_id_that_does_not_exist_is_dropped(bench: Bench):

@@ -10,10 +10,9 @@ import psutil
 import pytest
 
 from benchmarks.processes import free_port
-from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
+from slim_core.errors import QueueUnavailableError, RunCanceledError, SlimError
 from slim_core.store import Run
 from slim_core.store.database import DatabaseAwayError
-from tests.refusals import missing
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import Bench, until
 from workers.queue import Submitter
@@ -31,43 +30,6 @@ def test_a_submitted_run_is_done_and_leaves_its_artifacts(bench: Bench):
     names = {path.name for path in folder.iterdir()}
     assert names >= {"result.txt", "spec.json", "metrics.json", "environment.json", "log.txt"}
     assert "counted 3" in bench.log(run)
-
-
-def test_a_step_that_refuses_fails_with_its_own_sentence(bench: Bench):
-    run = bench.await_status(bench.submit(misbehave="refuse"), "failed")
-
-    assert run.message == "The drill refuses count 2: ask for another."
-
-
-def test_an_unexpected_error_fails_and_its_trace_is_in_the_log(bench: Bench):
-    run = bench.await_status(bench.submit(misbehave="raise"), "failed")
-
-    assert "ValueError: two is not to the drill's liking" in run.message
-    assert "Traceback" in bench.log(run)
-
-
-def test_a_step_out_of_memory_says_which_batch_size_to_try(bench: Bench):
-    run = bench.await_status(bench.submit(misbehave="memory", batch_size=64), "failed")
-
-    assert not missing(run.message, "batch_size 64", "batch_size 32")
-
-
-def test_a_full_disk_is_said_in_plain_words(bench: Bench):
-    run = bench.await_status(bench.submit(misbehave="full disk"), "failed")
-
-    assert "disk is full" in run.message
-    bench.store.runs.delete(run.id)  # else the worker takes no other one until more is free
-
-
-def test_a_running_run_shows_progress_and_a_live_log(bench: Bench):
-    run = bench.submit(counts=1000, pause_s=0.05)
-    until(lambda: bench.fetch(run).progress.get("done", 0) > 1, "progress in the database")
-
-    progress = bench.fetch(run).progress
-    assert progress["total"] == 1000 and progress["phase"] == "counting" and "seconds_left" in progress
-    assert "counted 1" in bench.log(run)
-    bench.queue.stop(run.id)
-    bench.await_status(run, "canceled")
 
 
 def test_a_running_run_stops_within_five_seconds_and_a_retry_goes_on(bench: Bench):
@@ -95,19 +57,6 @@ def test_a_run_that_ignores_a_stop_is_killed_after_the_grace_time(bench: Bench):
 
     assert bench.await_status(run, "canceled").message == "Stopped as asked."
     until(lambda: not process.is_running(), "the process to be gone")
-
-
-def test_a_queued_run_that_is_stopped_never_starts(bench: Bench):
-    first = bench.submit(counts=1000, pause_s=0.05)
-    bench.await_count(first, 1)
-    second = bench.submit(counts=3)
-    assert bench.queue.stop(second.id).status == "canceled"
-    bench.queue.stop(first.id)
-    bench.await_status(first, "canceled")
-    last = bench.await_status(bench.submit(), "done")
-
-    assert bench.trace(second) == [] and bench.fetch(second).status == "canceled"
-    assert last.attempt == 1
 
 
 @pytest.mark.kills_processes
@@ -168,16 +117,6 @@ def test_a_light_run_starts_at_once(bench: Bench):
     assert min(waits) < 0.5, waits  # 0.1 s at the median of an idle machine, which this one may not be
 
 
-def test_the_same_spec_gives_the_same_run_while_it_waits_runs_or_is_done(bench: Bench):
-    spec = bench.spec(counts=3)
-    submitter = Submitter(bench.store, settings=bench.settings)
-    first = submitter.submit(spec)
-    assert submitter.submit(spec).id == first.id
-    assert submitter.wait(first).status == "done"
-    assert submitter.submit(spec).id == first.id
-    assert {attempt for _, attempt, _ in bench.trace(first)} == {"attempt-1"}
-
-
 def test_awaiting_a_run_raises_its_own_sentence(bench: Bench):
     submitter = Submitter(bench.store, settings=bench.settings)
     failing = submitter.submit(bench.spec(misbehave="refuse"))
@@ -220,21 +159,6 @@ def test_what_follows_a_run_that_redis_has_taken_waits_in_the_database_while_red
     assert submitter.wait(run).status == "done"
     with pytest.raises(QueueUnavailableError, match="starts by itself"):
         Submitter(bench.store, settings=bench.settings).submit(bench.spec(counts=1))  # this one has reached none yet
-
-
-def test_a_run_waits_for_its_parent_and_then_starts_by_itself(bench: Bench):
-    parent = bench.submit(counts=10, pause_s=0.05)
-    child = bench.submit(parent=parent.id)
-    assert not [job for job in bench.redis().lrange("rq:queue:cpu", 0, -1) if job.decode().startswith(child.id)]
-
-    done = bench.await_status(child, "done")
-    assert done.started_at >= bench.fetch(parent).finished_at
-
-
-def test_only_a_failed_or_canceled_run_is_retried(bench: Bench):
-    run = bench.await_status(bench.submit(), "done")
-    with pytest.raises(ConflictError, match="failed or stopped"):
-        bench.queue.retry(run.id)
 
 
 def test_looking_changes_nothing_in_redis(bench: Bench):
