@@ -32,7 +32,7 @@ from workers.local import RedisHome, environment
 from workers.queue import Queue, named_queue, queue_name
 from workers.slots import Gpu, SlotPlan, gpus, host
 from workers.webhook import Notifier
-from workers.worker import claimed_by, how_it_ended
+from workers.worker import how_it_ended
 
 log = logging.getLogger(__name__)
 
@@ -97,16 +97,16 @@ class Supervisor:
             QueueUnavailableError: Redis does not answer; the runs are queued, and go in later by themselves.
         """
         lost = []
-        for claimed in claimed_by(worker, self.store):
+        for token, run in self.store.workers.claims(worker).items():
             with suppress(RunLostError):
-                lost.append(self.store.attempts.lose(claimed.run_id, claimed.token, why))
+                lost.append(self.store.attempts.lose(run.id, token, why))
         self._put_back(lost)
 
     def requeue_all_of(self, worker: str) -> None:
         """A worker was ended on purpose before its job could requeue its run: do it in its place."""
-        for claimed in claimed_by(worker, self.store):
+        for token, run in self.store.workers.claims(worker).items():
             with suppress(RunLostError):  # another attempt has it by now
-                self.store.attempts.requeue(claimed.run_id, claimed.token)
+                self.store.attempts.requeue(run.id, token)
 
     def _put_back(self, lost: Sequence[Run]) -> None:
         """Runs were lost: into Redis with them at once, where they are to go on."""
@@ -330,7 +330,7 @@ class Service:
                     pid=slot.process.pid,
                     device=slot.plan.shown_device,
                     queues=slot.plan.queues,
-                    current_run=next((run.run_id for run in claimed_by(slot.name, store)), None),
+                    current_run=next((run.id for run in store.workers.claims(slot.name).values()), None),
                     memory_mb=slot.memory_mb(),
                     load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
                 )

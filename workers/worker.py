@@ -23,13 +23,11 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import rq
-import sqlalchemy as sa
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -42,8 +40,6 @@ from slim_core.runs.execute import out_of_memory
 from slim_core.signals import SignalEvent, ThrottledWarning, die_with_parent, signal_name
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
-from slim_core.store.runs.rows import WORKING
-from slim_core.store.schema import runs as _runs
 from slim_core.store.workers import Heartbeat, disk_shortage, processes_on
 from slim_core.version import code_version
 from workers.local import redis_url
@@ -132,34 +128,13 @@ def how_it_ended(code: int | None) -> str:
     return f"was killed by {signal_name(-code)}"
 
 
-@dataclass(frozen=True)
-class ClaimedRun:
-    """A run that a worker has claimed and not ended."""
-
-    run_id: str
-    token: str
-    stopping: bool  # its stop was requested
-    progress_at: datetime | None  # of its last progress, by the database's clock
-
-
-def claimed_by(worker: str, store: Store) -> list[ClaimedRun]:
-    """The claimed runs of a worker: one at most, unless something went wrong."""
-    query = sa.select(_runs.c.id, _runs.c.token, _runs.c.status, _runs.c.progress_at).where(
-        _runs.c.worker == worker, _runs.c.status.in_(WORKING), _runs.c.deleted_at.is_(None)
-    )
-    with store.database.read() as connection:
-        return [
-            ClaimedRun(row.id, row.token, row.status == "stopping", row.progress_at)
-            for row in connection.execute(query)
-        ]
-
-
-def record_crash(store: Store, claimed: ClaimedRun, job: RunningJob, status: int | None) -> Run:
+def record_crash(store: Store, run: Run, token: str, job: RunningJob, status: int | None) -> Run:
     """End the run or queue it again, with the reason.
 
     Args:
         store: where the run is.
-        claimed: the run, as its process left it.
+        run: as its process left it.
+        token: of its attempt.
         job: what its worker observed.
         status: of the process, as wait() returns it; None: unknown.
 
@@ -169,17 +144,17 @@ def record_crash(store: Store, claimed: ClaimedRun, job: RunningJob, status: int
     Raises:
         RunLostError: it belongs to another attempt by now.
     """
-    run, attempts = store.runs.fetch(claimed.run_id), store.attempts
+    attempts = store.attempts
     if run.status == "stopping":
-        attempts.cancel(run.id, claimed.token)
+        attempts.cancel(run.id, token)
     elif job.hung:
         reason = f"reported no progress for {store.settings.hung_after_s:.0f} s and was ended"
-        return attempts.lose(run.id, claimed.token, reason, _HUNG_TOO_OFTEN)
+        return attempts.lose(run.id, token, reason, _HUNG_TOO_OFTEN)
     elif job.out_of_memory_seen() and _signal(status) == signal.SIGKILL:
-        attempts.fail(run.id, claimed.token, out_of_memory(run))
+        attempts.fail(run.id, token, out_of_memory(run))
     else:
         code = None if status is None else os.waitstatus_to_exitcode(status)
-        return attempts.lose(run.id, claimed.token, how_it_ended(code))
+        return attempts.lose(run.id, token, how_it_ended(code))
     return store.runs.fetch(run.id)
 
 
@@ -393,17 +368,17 @@ class SlotWorker(RedisTolerantWorker):
 
     def _check_job(self) -> None:
         """Renew the lease of a living job; end one that was asked to stop, or reports no progress."""
-        job, given, claimed = self._job, self.store.settings, claimed_by(self.name, self.store)
-        for each in claimed:
+        job, given, claimed = self._job, self.store.settings, self.store.workers.claims(self.name)
+        for token, run in claimed.items():
             job.claimed = True
-            if each.stopping:
+            if run.status == "stopping":
                 self._kill_after(given.stop_grace_s, "it did not stop in time")
-            elif job.no_progress_s(each.progress_at) > given.hung_after_s:
+            elif job.no_progress_s(run.progress_at) > given.hung_after_s:
                 job.hung = True
                 self._kill_after(0.0, f"it has reported no progress for {given.hung_after_s:.0f} s")
             if job.lease_is_due(given.renew_s):
                 with contextlib.suppress(RunLostError):  # seen at the next check
-                    self.store.attempts.renew(each.run_id, each.token)
+                    self.store.attempts.renew(run.id, token)
         if job.claimed and not claimed:
             grace_s = _TRACKING_S if given.mlflow_tracking_uri else _LOST_GRACE_S
             self._kill_after(grace_s, "its run has ended, or belongs to another attempt")
@@ -417,9 +392,9 @@ class SlotWorker(RedisTolerantWorker):
     def _record_unfinished(self) -> None:
         """Record the end of a run whose process ended without doing so."""
         try:
-            for each in claimed_by(self.name, self.store):
+            for token, run in self.store.workers.claims(self.name).items():
                 with contextlib.suppress(RunLostError):
-                    self._wake_for(record_crash(self.store, each, self._job, self._status))
+                    self._wake_for(record_crash(self.store, run, token, self._job, self._status))
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 

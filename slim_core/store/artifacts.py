@@ -38,7 +38,9 @@ RECORDS = (result_files.PUBLISHED, result_files.LOG, result_files.SPEC, result_f
 
 
 class Artifacts:
-    """Folders by run id. Only ids of small letters, digits and "-" are taken, so nothing leaves the home.
+    """Folders by the id of a run, or of a data set, which begins with "d-".
+
+    Only ids of small letters, digits and "-" are taken, so nothing leaves the home.
 
     ``database``: tells of a run whose artifacts are missing what it is, and what to do.
     """
@@ -74,7 +76,7 @@ class Artifacts:
 
         One after that which was published there is where its worker was killed before the run was done.
         """
-        published = self._place("runs", run_id)
+        published = self._place(run_id)
         attempts = {attempt_of(path.name): path for path in self._work(run_id).glob(attempt_folder("*"))}
         attempts[_published(published)] = published
         found = (attempts[n] / result_files.LOG for n in sorted(attempts, reverse=True))
@@ -89,15 +91,35 @@ class Artifacts:
         source = self._work(run_id) / attempt_folder(attempt)
         if not source.is_dir():
             raise NotFoundError(f"Run {run_id} has no attempt {attempt} to publish.")
-        return self._publish("runs", run_id, source, attempt)
+        target = self._place(run_id)
+        _refuse_earlier(target, attempt)
+        _mark(source, attempt)
+        make_folder(target.parent)
+        if self._remote:
+            self._remote.upload(source, _address(run_id), attempt)
+            self._behind.pop(target, None)
+        _put(source, target, attempt)
+        return target
 
     def folder(self, run_id: str) -> Path:
-        """The local folder of a finished run's artifacts; fetched first where it lies behind a URL.
+        """The local folder of a finished run's artifacts, or of a data set's table; fetched first where it is not here.
 
         Raises:
             NotFoundError: nothing has been published under this id.
         """
-        return self._fetch("runs", run_id)
+        target, counts = self._place(run_id), self._newer(run_id)
+        if self._remote and counts:
+            make_folder(target.parent)
+            try:  # the draft goes also where the server went away; where this process is killed, by the next fetch
+                with result_files.draft_of(target, is_folder=True) as draft:
+                    self._remote.download(_address(run_id), counts, draft)
+                    while not _renamed(draft, target) and _published(target) != counts:
+                        discard(target)
+            except OSError as error:
+                raise disk_error(error) from error
+            self._fresh.add(target)
+            self._behind.pop(target, None)
+        return target
 
     def has(self, run_id: str, name: str) -> bool:
         """True where the run has published a file of this name; none is fetched for the answer."""
@@ -105,7 +127,7 @@ class Artifacts:
             behind = self._not_here(run_id)
         except NotFoundError:
             return False
-        target = self._place("runs", run_id)
+        target = self._place(run_id)
         path = confined(target, name)
         return path.exists() if behind is None else path.relative_to(target.resolve()).as_posix() in behind
 
@@ -116,40 +138,32 @@ class Artifacts:
             NotFoundError: nothing has been published under this id.
         """
         behind = self._not_here(run_id)
-        return sizes_in(self._place("runs", run_id)) if behind is None else dict(behind)
+        return sizes_in(self._place(run_id)) if behind is None else dict(behind)
 
     def remove(self, run_id: str) -> None:
-        """Remove a run's artifacts, attempts and checkpoints. Nothing else."""
+        """Remove a run's artifacts, attempts and checkpoints, or a data set's table. Nothing else: images stay."""
         if self._remote:
-            self._remote.remove(f"runs/{run_id}")
-            self._behind.pop(self._place("runs", run_id), None)
+            self._remote.remove(_address(run_id))
+            self._behind.pop(self._place(run_id), None)
         for folder in self.places(run_id):
             discard(folder)
 
     def places(self, run_id: str) -> tuple[Path, Path]:
-        """Where the files of a run lie on this machine, if they do: the published ones, and its attempts."""
-        return self._place("runs", run_id), self._work(run_id)
+        """Where the files of a run or data set lie on this machine, if they do: the published ones, and attempts."""
+        return self._place(run_id), self._work(run_id)
 
     def keep_records(self, run_id: str) -> None:
         """Remove what a run made, and keep what tells of it: log, spec, environment and metrics."""
         if self._remote:
-            self._remote.keep_only(f"runs/{run_id}", RECORDS)
-            self._behind.pop(self._place("runs", run_id), None)
-        for path in self._place("runs", run_id).rglob("*"):
+            self._remote.keep_only(_address(run_id), RECORDS)
+            self._behind.pop(self._place(run_id), None)
+        for path in self._place(run_id).rglob("*"):
             if path.is_file() and path.name not in RECORDS:
                 path.unlink(missing_ok=True)
 
     def tidy(self, run_id: str) -> None:
         """Remove the attempts and checkpoints of a finished run."""
         discard(self._work(run_id))
-
-    def publish_dataset(self, dataset_id: str, source: Path) -> Path:
-        """Keep the files of a data set's table (not its images)."""
-        return self._publish("datasets", dataset_id, source, 1)
-
-    def dataset_folder(self, dataset_id: str) -> Path:
-        """Where the table of a data set lies."""
-        return self._fetch("datasets", dataset_id)
 
     @contextmanager
     def dataset_draft(self, dataset_id: str) -> Iterator[Path]:
@@ -164,52 +178,15 @@ class Artifacts:
             with suppress(StoreUnavailableError):  # it is registered; removed when workers start
                 discard(work)
 
-    def remove_dataset(self, dataset_id: str) -> None:
-        """Remove a data set's table. Its images stay."""
-        if self._remote:
-            self._remote.remove(f"datasets/{dataset_id}")
-        for folder in self.dataset_places(dataset_id):
-            discard(folder)
-
-    def dataset_places(self, dataset_id: str) -> tuple[Path, Path]:
-        """Where the table of a data set lies on this machine, if it does, and a draft of it."""
-        return self._place("datasets", dataset_id), self._work(dataset_id)
-
-    def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
-        target = self._place(area, name)
-        _refuse_earlier(target, attempt)
-        _mark(source, attempt)
-        make_folder(target.parent)
-        if self._remote:
-            self._remote.upload(source, f"{area}/{name}", attempt)
-            self._behind.pop(target, None)
-        _put(source, target, attempt)
-        return target
-
-    def _fetch(self, area: str, name: str) -> Path:
-        target, counts = self._place(area, name), self._newer(area, name)
-        if self._remote and counts:
-            make_folder(target.parent)
-            try:  # the draft goes also where the server went away; where this process is killed, by the next fetch
-                with result_files.draft_of(target, is_folder=True) as draft:
-                    self._remote.download(f"{area}/{name}", counts, draft)
-                    while not _renamed(draft, target) and _published(target) != counts:
-                        discard(target)
-            except OSError as error:
-                raise disk_error(error) from error
-            self._fresh.add(target)
-            self._behind.pop(target, None)
-        return target
-
-    def _newer(self, area: str, name: str) -> int:
+    def _newer(self, name: str) -> int:
         """The attempt that counts, where it has to be fetched first; 0 where it is here."""
-        target = self._place(area, name)
+        target = self._place(name)
         here = _published(target)
         if self._remote is None:
-            return 0 if here else self._refuse(area, name)
+            return 0 if here else self._refuse(name)
         if here and target in self._fresh:
             return 0
-        counts = self._remote.attempt(f"{area}/{name}") or self._refuse(area, name)
+        counts = self._remote.attempt(_address(name)) or self._refuse(name)
         if counts != here:
             return counts
         self._fresh.add(target)
@@ -217,25 +194,33 @@ class Artifacts:
 
     def _not_here(self, run_id: str) -> dict[str, int] | None:
         """Name -> bytes of a run's files, asked once, where they lie behind the URL alone; None where they are here."""
-        target = self._place("runs", run_id)
+        target = self._place(run_id)
         found = self._behind.get(target)
         if found is None:
-            attempt = self._newer("runs", run_id)
+            attempt = self._newer(run_id)
             if not self._remote or not attempt:
                 return None
-            found = self._behind[target] = self._remote.files(f"runs/{run_id}", attempt)
+            found = self._behind[target] = self._remote.files(_address(run_id), attempt)
         return found
 
-    def _refuse(self, area: str, name: str) -> NoReturn:
-        raise NotFoundError(_why_missing(self._database, f"{area}/{name}"))
+    def _refuse(self, name: str) -> NoReturn:
+        raise NotFoundError(_why_missing(self._database, _address(name)))
 
     def _work(self, name: str) -> Path:
-        return self._place("work", name)
+        return self._home / "work" / _checked(name)
 
-    def _place(self, area: str, name: str) -> Path:
-        if not _ID.fullmatch(name):
-            raise PathRefusedError(f"{name!r} is not an id: ids are lower-case letters, digits and '-'.")
-        return self._home / area / name
+    def _place(self, name: str) -> Path:
+        return self._home / _address(name)
+
+
+def _address(name: str) -> str:
+    return f"{'datasets' if _checked(name).startswith('d-') else 'runs'}/{name}"
+
+
+def _checked(name: str) -> str:
+    if not _ID.fullmatch(name):
+        raise PathRefusedError(f"{name!r} is not an id: ids are lower-case letters, digits and '-'.")
+    return name
 
 
 def local_folder(url: str) -> Path | None:

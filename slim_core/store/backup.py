@@ -172,7 +172,7 @@ def _write_files(store: Store, archive: zipfile.ZipFile, places: Iterable[str], 
             if area == "runs" and not artifacts:
                 lines.append(_line(place, store.artifacts.sizes(name)))
                 continue
-            folder = (store.artifacts.folder if area == "runs" else store.artifacts.dataset_folder)(name)
+            folder = store.artifacts.folder(name)
             sizes = sizes_in(folder)
             for file in sizes:
                 archive.write(folder / file, f"{place}/{file}")

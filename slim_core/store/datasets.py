@@ -258,13 +258,13 @@ class Datasets:
             except BaseException:  # Ctrl-C, too
                 with suppress(StoreUnavailableError):  # whether there is a row is known once workers start
                     if self._one(_t.c.id == dataset_id) is None:
-                        self._artifacts.remove_dataset(dataset_id)
+                        self._artifacts.remove(dataset_id)
                 raise
 
     def _write(self, dataset_id: str, table: ImageTable, draft: Path) -> None:
         try:
             table.save(draft)
-            self._artifacts.publish_dataset(dataset_id, draft)
+            self._artifacts.publish(dataset_id, 1)
         except OSError as error:
             raise StoreUnavailableError(
                 f"The table of {table.name} cannot be kept ({error.strerror or error}): free some space in "
@@ -288,7 +288,7 @@ class Datasets:
 
     def _load(self, dataset: Dataset) -> ImageTable:
         try:
-            table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
+            table = ImageTable.load(self._artifacts.folder(dataset.id))
         except (ValueError, KeyError, TypeError, OSError) as error:  # Arrow's and those of JSON
             raise DataRefusedError(
                 f"The kept table of {dataset.name} is damaged: import the data set again."

@@ -95,7 +95,7 @@ class Removals:
             n_drawn = len(newest_shapes(connection, dataset_id))
         files = self._files(dataset, campaign_ids)
         places = [place for run_id in run_ids for place in self._artifacts.places(run_id)]
-        n_bytes = files.n_bytes() + sum(map(used, (*places, *self._artifacts.dataset_places(dataset_id))))
+        n_bytes = files.n_bytes() + sum(map(used, (*places, *self._artifacts.places(dataset_id))))
         return Removal(dataset, n_runs, n_campaigns, spent, n_bytes, unpacks=_unpacks(files, dataset), n_drawn=n_drawn)
 
     def remove(self, dataset_id: str, by: str = "local") -> Dataset:
@@ -131,7 +131,7 @@ class Removals:
         Raises:
             StoreUnavailableError: some of them may not be removed.
         """
-        places = (self._artifacts.dataset_places("d")[0], *self._artifacts.places("r"))
+        places = (self._artifacts.places("d-")[0], *self._artifacts.places("r"))
         datasets, runs, work = areas = tuple(place.parent for place in places)
         for area in (datasets, runs):
             put_back(area)
@@ -146,7 +146,7 @@ class Removals:
             self._artifacts.remove(run_id)
         for place in left:  # of a registration that was killed
             if place.name not in registered:
-                self._artifacts.remove_dataset(place.name)
+                self._artifacts.remove(place.name)
             discard(place)
         self._finish_ends(runs, work)
         for area in areas:
@@ -184,7 +184,7 @@ class Removals:
             discard(folder)
         for image in files.images:
             image.unlink(missing_ok=True)
-        self._artifacts.remove_dataset(dataset.id)  # last: its table says which images are ours
+        self._artifacts.remove(dataset.id)  # last: its table says which images are ours
 
     def _files(self, dataset: Dataset, campaign_ids: Iterable[str]) -> _Files:
         """What SLIM has written for this data set alone, beside its runs and its table."""

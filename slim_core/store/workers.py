@@ -14,6 +14,7 @@ from slim_core.result_files import MB, free_bytes
 from slim_core.store import schema
 from slim_core.store.artifacts import local_folder
 from slim_core.store.database import Database, insert_new, json_safe
+from slim_core.store.runs.rows import COLUMNS, WORKING, Run
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -108,6 +109,14 @@ class Workers:
             since = self._database.now(connection) - timedelta(seconds=within_s)
             query = sa.select(_t).where(_t.c.heartbeat_at >= since).order_by(_t.c.host, _t.c.device, _t.c.id)
             return [Worker(**row) for row in connection.execute(query).mappings()]
+
+    def claims(self, worker_id: str) -> dict[str, Run]:
+        """Token -> run: what a worker has claimed and not ended; one at most, unless something went wrong."""
+        runs = schema.runs.c
+        query = sa.select(runs.token, *COLUMNS).where(runs.worker == worker_id, runs.status.in_(WORKING))
+        with self._database.read() as connection:
+            found = map(dict, connection.execute(query.where(runs.deleted_at.is_(None))).mappings())
+            return {row.pop("token"): Run(**row) for row in found}
 
     def have_gpu(self) -> bool:
         """Whether any that is alive computes on a GPU."""

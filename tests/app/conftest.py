@@ -240,7 +240,7 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
     store = session.store()
     (dataset,) = store.datasets.all()
     table = replace(store.datasets.table(dataset.id), root=folder)
-    table.save(store.artifacts.dataset_folder(dataset.id))
+    table.save(store.artifacts.folder(dataset.id))
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         database.execute("UPDATE datasets SET root = ?, fingerprint = ?", (str(folder), table.fingerprint))
     session.reset()

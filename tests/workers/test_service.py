@@ -23,7 +23,7 @@ from tests.workers.worker_bench import Bench, until
 from workers import service
 from workers.service import Service, SlotProcess
 from workers.slots import SlotPlan
-from workers.worker import RunningJob, claimed_by, how_it_ended
+from workers.worker import RunningJob, how_it_ended
 
 
 @pytest.mark.slow
@@ -132,9 +132,10 @@ def overtaken(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> 
     first, second = (bench.store.runs.submit(bench.spec())[0] for _ in plans)
     for slot, run in zip(service.slots, (first, second), strict=True):
         bench.store.attempts.claim(run.id, slot.name, "cpu")
-    read = {slot.name: claimed_by(slot.name, bench.store) for slot in service.slots}
-    monkeypatch.setattr("workers.service.claimed_by", lambda worker, _store: read[worker])
-    bench.store.attempts.finish(first.id, read[service.slots[0].name][0].token, {})
+    read = {slot.name: bench.store.workers.claims(slot.name) for slot in service.slots}
+    monkeypatch.setattr(service._open().store.workers, "claims", read.get)
+    (token,) = read[service.slots[0].name]
+    bench.store.attempts.finish(first.id, token, {})
     yield service, first, second
     bench.store.close()
 

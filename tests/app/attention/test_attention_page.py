@@ -139,7 +139,7 @@ def test_an_image_without_attribute_is_called_by_its_class_in_the_gallery_and_op
     (dataset,) = store.datasets.all()
     table = store.datasets.table(dataset.id)
     unknown = replace(table, frame=table.frame.assign(attribute=-1))
-    unknown.save(store.artifacts.dataset_folder(dataset.id))
+    unknown.save(store.artifacts.folder(dataset.id))
     with store.database.write() as connection:
         connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
     session.reset()

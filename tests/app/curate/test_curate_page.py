@@ -90,7 +90,7 @@ def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is
     table = store.datasets.table(dataset.id)
     frame = table.frame.assign(attribute=table.frame["attribute"].where(table.splits != "train", -1))
     unknown = replace(table, frame=frame)
-    unknown.save(store.artifacts.dataset_folder(dataset.id))
+    unknown.save(store.artifacts.folder(dataset.id))
     with store.database.write() as connection:
         connection.execute(sa.update(schema.datasets).values(fingerprint=unknown.fingerprint))
     session.reset()

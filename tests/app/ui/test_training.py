@@ -91,7 +91,7 @@ def on_validation(filled_home) -> Run:
     named = store.datasets.table(dataset.id)
     splits = named.frame["split"].replace({"val": "train", "test": "val"})
     table = replace(named, frame=named.frame.assign(split=splits))
-    table.save(store.artifacts.dataset_folder(dataset.id))
+    table.save(store.artifacts.folder(dataset.id))
     report = dataset.report | {"splits": {one: len(table.rows(one)) for one in ("train", "val")}}
     newest, *_ = store.runs.all(kind="evaluate")
     with store.database.write() as connection:

@@ -281,11 +281,11 @@ def test_removing_a_data_set_removes_its_table_behind_the_url_and_no_other(tmp_p
     for dataset_id in ("d-1", "d-2"):
         with here.dataset_draft(dataset_id) as draft:
             (draft / "table.csv").write_text("path")
-            here.publish_dataset(dataset_id, draft)
-    there.remove_dataset("d-1")
+            here.publish(dataset_id, 1)
+    there.remove("d-1")
     with pytest.raises(NotFoundError, match="d-1"):
-        Artifacts(tmp_path / "third", url).dataset_folder("d-1")
-    assert (there.dataset_folder("d-2") / "table.csv").read_text() == "path"
+        Artifacts(tmp_path / "third", url).folder("d-1")
+    assert (there.folder("d-2") / "table.csv").read_text() == "path"
 
 
 def test_a_url_that_cannot_be_used_says_so(tmp_path: Path):

@@ -73,7 +73,7 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
 def test_a_damaged_table_is_named_and_kept_anew_by_an_import(store: Store, tmp_path: Path, name: str) -> None:
     table = image_table(tmp_path / "damaged")
     dataset = store.datasets.register(imported(table))
-    (store.artifacts.dataset_folder(dataset.id) / name).write_bytes(b"\x00")
+    (store.artifacts.folder(dataset.id) / name).write_bytes(b"\x00")
     store.datasets.tables.kept.clear()
     with pytest.raises((DataRefusedError, NotFoundError), match="again"):
         store.datasets.table(dataset.id)

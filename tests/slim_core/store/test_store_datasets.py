@@ -77,7 +77,7 @@ def test_a_data_set_whose_folder_has_moved_says_where_it_was(store: Store, datas
 
 def test_a_kept_table_that_was_changed_is_refused(store: Store, dataset, tmp_path):
     changed = image_table(tmp_path / "images", seed=9)
-    changed.save(store.artifacts.dataset_folder(dataset.id))
+    changed.save(store.artifacts.folder(dataset.id))
     with pytest.raises(DataRefusedError, match="been changed: import"):
         store.datasets.table(dataset.id)
 

@@ -39,7 +39,7 @@ def test_all_that_rests_on_it_goes_and_its_images_stay(store: Store, dataset: Da
     assert store.datasets.all() == [] and store.campaigns.all() == [] and store.runs.all() == []
     assert History(store.database).count(RunFilter()) == 0
     assert image.read_text() == "pixels"
-    for place in (*store.artifacts.places(run.id), *store.artifacts.dataset_places(dataset.id)):
+    for place in (*store.artifacts.places(run.id), *store.artifacts.places(dataset.id)):
         assert not place.exists()
     (event,) = store.events.recent(1)
     assert (event.what, event.who, event.subject) == ("dataset.removed", "lea", dataset.id)
@@ -139,7 +139,7 @@ def test_images_out_of_arrow_files_go_unless_another_data_set_shows_them(store: 
     first, second = of("first", files[:2]), of("second", files[1:])
     store.removals.remove(first.id)
     assert [each.exists() for each in files] == [False, True, True]
-    shutil.rmtree(store.artifacts.dataset_folder(second.id))
+    shutil.rmtree(store.artifacts.folder(second.id))
     store.removals.remove(second.id)
     assert files[2].exists(), "without its table nobody can say whose images those are"
 
@@ -300,7 +300,7 @@ def test_a_registration_that_the_database_refuses_or_that_is_interrupted_leaves_
 def test_tables_that_the_database_does_not_know_stay(store: Store, dataset: Dataset):
     """As where SLIM_DATABASE_URL names an empty database before a backup is put back."""
     others = store.settings.home / "datasets" / "d-other"
-    shutil.copytree(store.artifacts.dataset_folder(dataset.id), others)
+    shutil.copytree(store.artifacts.folder(dataset.id), others)
     os.utime(others, (0, 0))
     store.removals.finish()
     assert others.is_dir()
