@@ -43,7 +43,7 @@ MOST_LETTERS = 44  # of a name
 
 def show_all() -> None:
     """Filters, table and pages."""
-    history = History(session.store().database)
+    history = session.store().history
     if not history.count(RunFilter()):
         _nothing(RunFilter())
         return

@@ -26,7 +26,6 @@ from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
 from slim_core.store.runs.log import tail, why_missing
 from slim_core.store.runs.rows import TITLES, UNFINISHED, title_of
-from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -75,7 +74,7 @@ def _now(run_id: str, known: str) -> None:
 
 
 def _draw(run: Run) -> None:
-    parts = History(session.store().database).shard_totals([run]).get(run.id)
+    parts = session.store().history.shard_totals([run]).get(run.id)
     whole = run if parts is None else parts.with_merge(run)
     _state(whole)
     show_actions(run)
@@ -108,7 +107,7 @@ def _state(run: Run) -> None:
 
 
 def _tabs(run: Run) -> None:
-    history = History(session.store().database)
+    history = session.store().history
     bodies: tuple[Callable[[], None], ...] = (
         lambda: show_parameters(run),
         lambda: show_lineage(run, history),

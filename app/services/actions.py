@@ -28,7 +28,6 @@ from slim_core.steps.registry import parse_spec
 from slim_core.store import versions
 from slim_core.store.home import require_outside
 from slim_core.store.runs.rows import is_default
-from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.data.report import Imported, ImportReport
@@ -61,7 +60,7 @@ def wake(*runs: Run) -> None:
         QueueUnavailableError: Redis does not answer; all wait in the database and are taken up when it does.
     """
     store = session.store()
-    above = History(store.database).some(store.lineage.ancestors(run.id for run in runs))
+    above = store.history.some(store.lineage.ancestors(run.id for run in runs))
     wake_all({**above, **{run.id: run for run in runs}}.values())
 
 

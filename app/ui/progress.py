@@ -266,7 +266,7 @@ def wait(ids: Collection[str], sentence: str) -> None:
     """What is next while these runs are under way: to wait, or to see to what keeps all of them from starting, the
     pause of the queue or the lack of workers."""
     store = session.store()
-    if any(run.status in WORKING for run in History(store.database).some(ids).values()):
+    if any(run.status in WORKING for run in store.history.some(ids).values()):
         next_step.here(sentence)
     elif pause := store.queue.paused():
         first = "resume the queue" if session.viewer().may("lead") else "wait until a lead resumes the queue"

@@ -27,7 +27,6 @@ from slim_core.formatting import ago, counted, duration, percent
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.store.results import ModelResult, recorded_remedy
 from slim_core.store.runs.rows import ACTIVE, UNFINISHED, label_of, title_of
-from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -242,7 +241,7 @@ def watch(*ids: str) -> None:
 
     A short one may be queued again and done between two looks.
     """
-    runs = History(session.store().database).some(ids)
+    runs = session.store().history.some(ids)
     if len(runs) < len(ids) or any(run.status not in UNFINISHED for run in runs.values()):
         st.rerun()
 
@@ -360,7 +359,7 @@ def _before(run: Run) -> Run | None:
     if run.kind != "evaluate":
         return None
     store = session.store()
-    above = History(store.database).some(store.lineage.ancestors([run.id]))
+    above = store.history.some(store.lineage.ancestors([run.id]))
     evaluations = store.runs.all(kind="evaluate", dataset=run.dataset_id, metrics=False)
     results = results_of([*above.values(), *evaluations])
     return next((one.before for one in results if one.id == run.id), None)

@@ -47,7 +47,6 @@ def runs(
     Seconds are of computing; of a pass in shards, from its first shard to its end.
     """
     from slim_core.steps.registry import step_named
-    from slim_core.store.runs.runs import History
 
     if run_id is not None:
         _print_log(run_id, kind, limit)
@@ -59,7 +58,7 @@ def runs(
     store = open_store()
     found, silent = store.runs.all(kind=kind, limit=limit, metrics=False), set(store.attempts.overdue())
     states = {run.id: SILENT if run.id in silent else label_of(run.shown_status) for run in found}
-    parts = History(store.database).shard_totals(found)  # of the passes in shards
+    parts = store.history.shard_totals(found)  # of the passes in shards
     took = {run.id: parts[run.id].with_merge(run).passed_s if run.id in parts else run.seconds for run in found}
     rows = [
         [run.id, run.kind, run.name, states[run.id], f"{took[run.id] or 0:.1f}", clock(run.created_at)] for run in found

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import INPUTS, Spec
-from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -140,6 +139,6 @@ class Dependants:
 def find_dependants(store: Store, run: Run) -> Dependants:
     """What was made from a run, and the campaigns that ask about any of it."""
     below = store.lineage.descendants([run.id])
-    runs = tuple(one for one in History(store.database).some(below).values() if one.shard_of is None)
+    runs = tuple(one for one in store.history.some(below).values() if one.shard_of is None)
     spaces = {run.id, *below}
     return Dependants(runs, tuple(one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in spaces))

@@ -25,7 +25,7 @@ from slim_core.store.runs.lineage import Lineage
 from slim_core.store.runs.pipelines import Pipeline, Pipelines
 from slim_core.store.runs.queue import Pause, Queue
 from slim_core.store.runs.rows import Run, Status
-from slim_core.store.runs.runs import Runs
+from slim_core.store.runs.runs import History, Runs
 from slim_core.store.shape_rows import Shape
 from slim_core.store.shapes import Shapes
 from slim_core.store.storage import Storage
@@ -67,6 +67,7 @@ class Store:
     events: Events
     datasets: Datasets
     runs: Runs
+    history: History
     lineage: Lineage
     queue: Queue
     attempts: Attempts
@@ -112,6 +113,7 @@ class Store:
             events=events,
             datasets=datasets,
             runs=Runs(database, artifacts, events, datasets),
+            history=History(database),
             lineage=Lineage(database, artifacts),
             queue=Queue(database, events),
             attempts=Attempts(database, artifacts, events, settings.lease_s),

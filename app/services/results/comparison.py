@@ -16,7 +16,6 @@ from slim_core.evaluation.comparison import ELSEWHERE, Ancestry, given_name, met
 from slim_core.metrics import of_environments
 from slim_core.models.names import short_name
 from slim_core.result_files import PREDICTIONS
-from slim_core.store.runs.runs import History
 
 if TYPE_CHECKING:
     import numpy as np
@@ -145,7 +144,7 @@ class Compared:
 def read(dataset: str) -> Compared | None:
     """All finished evaluations of a data set, newest first; None where there is none."""
     store = session.store()
-    finished = History(store.database).finished(dataset)
+    finished = store.history.finished(dataset)
     if all(kind != "evaluate" for _, kind, _ in finished):
         return None
     known = tuple((run_id, name) for run_id, _, name in finished)

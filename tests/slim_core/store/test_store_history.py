@@ -9,7 +9,7 @@ import pytest
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store.runs.lineage import Link
-from slim_core.store.runs.runs import History, RunFilter
+from slim_core.store.runs.runs import RunFilter
 from tests.slim_core.store.store_makers import train_spec
 
 
@@ -34,7 +34,7 @@ def runs(store, dataset):
 
 
 def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_overlap(store, runs) -> None:
-    history = History(store.database)
+    history = store.history
     paged = [*history.page(RunFilter(), 2), *history.page(RunFilter(), 2, 2), *history.page(RunFilter(), 2, 4)]
     assert ids(paged) == ids(reversed(runs))
     assert history.count(RunFilter()) == 5
@@ -42,8 +42,8 @@ def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_overlap(store, ru
 
 
 def test_the_finished_runs_of_a_data_set_are_named_in_short(store, runs, dataset) -> None:
-    assert History(store.database).finished(dataset.id) == [(runs[0].id, "train", "50%_try 0")]
-    assert History(store.database).finished("another") == []
+    assert store.history.finished(dataset.id) == [(runs[0].id, "train", "50%_try 0")]
+    assert store.history.finished("another") == []
 
 
 @pytest.mark.parametrize(
@@ -60,24 +60,24 @@ def test_the_finished_runs_of_a_data_set_are_named_in_short(store, runs, dataset
     ],
 )
 def test_filters_choose_and_counts_agree(store, runs, which: RunFilter, expected: list[int]) -> None:
-    history = History(store.database)
+    history = store.history
     assert ids(history.page(which, 10)) == [runs[n].id for n in expected]
     assert history.count(which) == len(expected)
 
 
 def test_an_id_is_found_by_its_beginning(store, runs) -> None:
-    assert ids(History(store.database).page(RunFilter(text=runs[2].id[:9].upper()), 10)) == [runs[2].id]
+    assert ids(store.history.page(RunFilter(text=runs[2].id[:9].upper()), 10)) == [runs[2].id]
 
 
 def test_deleted_runs_are_left_out(store, runs) -> None:
     store.runs.delete(runs[0].id)
-    history = History(store.database)
+    history = store.history
     assert history.count(RunFilter()) == 4
     assert set(history.some([runs[0].id, runs[1].id])) == {runs[1].id}
 
 
 def test_submitters_are_named_once(store, runs) -> None:
-    assert History(store.database).submitters() == ["ada", "grace"]
+    assert store.history.submitters() == ["ada", "grace"]
 
 
 def test_links_are_read_both_ways_and_a_deleted_child_is_not_shown(store, runs, dataset) -> None:

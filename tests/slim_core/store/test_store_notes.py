@@ -6,7 +6,7 @@ import pytest
 
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import Dataset, Note, Run, Store
-from slim_core.store.runs.runs import History, RunFilter
+from slim_core.store.runs.runs import RunFilter
 from tests.slim_core.store.store_makers import train_spec
 
 
@@ -29,7 +29,7 @@ def test_a_run_is_named_noted_and_tagged_and_that_can_be_changed(store: Store, r
 def test_the_search_finds_runs_by_note_and_tag(store: Store, dataset: Dataset, run: Run):
     store.runs.submit(train_spec(dataset, seed=3))
     store.notes.write(run.id, name="x", text="Reaches 100 % on train", tags=["to keep"])
-    history = History(store.database)
+    history = store.history
     for words in ("reaches 100 %", "to keep", "KEEP"):
         assert [one.id for one in history.page(RunFilter(text=words), 5)] == [run.id], words
     assert history.count(RunFilter(text="100_%")) == 0, "no wildcards"

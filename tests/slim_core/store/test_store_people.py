@@ -63,10 +63,3 @@ def test_a_worker_is_alive_while_it_beats(store: Store):
     store.workers.beat(Heartbeat("h:8", **about))
     store.workers.leave("h:8")
     assert store.workers.alive() == []
-
-
-def test_events_are_listed_newest_first(store: Store):
-    for k in range(3):
-        store.events.add("ann", "tried", f"s-{k}", {"k": k})
-    assert [event.details for event in store.events.recent(2)] == [{"k": 2}, {"k": 1}]
-    assert [event.who for event in store.events.recent(subject="s-0")] == ["ann"]

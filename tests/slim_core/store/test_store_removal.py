@@ -18,7 +18,7 @@ from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
 from slim_core.store.removal import Removals
 from slim_core.store.runs.rows import Run
-from slim_core.store.runs.runs import History, RunFilter
+from slim_core.store.runs.runs import RunFilter
 from tests.killed import killed_at
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
 
@@ -37,7 +37,7 @@ def test_all_that_rests_on_it_goes_and_its_images_stay(store: Store, dataset: Da
     )
     store.removals.remove(dataset.id, by="lea")
     assert store.datasets.all() == [] and store.campaigns.all() == [] and store.runs.all() == []
-    assert History(store.database).count(RunFilter()) == 0
+    assert store.history.count(RunFilter()) == 0
     assert image.read_text() == "pixels"
     for place in (*store.artifacts.places(run.id), *store.artifacts.places(dataset.id)):
         assert not place.exists()

@@ -335,11 +335,6 @@ def test_lists_are_filtered_and_newest_first(store, dataset, run, child, finish)
     assert [(each.id, each.queue) for each in store.queue.waiting()] == [(child.id, "gpu")]
 
 
-def test_queued_runs_go_by_priority_then_by_age(store, dataset):
-    first, second, urgent = (store.runs.submit(train_spec(dataset, seed=k), priority=k == 2)[0] for k in range(3))
-    assert [run.id for run in store.queue.waiting()] == [urgent.id, first.id, second.id]
-
-
 def test_deleting_removes_the_artifacts_of_a_run_and_nothing_else(store, dataset, run, child, finish):
     folder = finish(run).folder
     image = store.datasets.table(dataset.id).root / "kept.png"

@@ -9,7 +9,6 @@ import pytest
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec, SpaceSpec
 from slim_core.store import Run, Store, schema
-from slim_core.store.runs.runs import History
 from tests.slim_core.store.store_makers import in_processes, in_threads, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -243,7 +242,7 @@ def test_shares_are_whole_batches_of_the_unsharded_pass(n, batch_size):
 
 
 def test_the_time_of_a_pass_is_that_from_its_first_shard_to_the_end_of_the_merge(many, whole, model):
-    history, began = History(many.database), datetime(2026, 3, 1, 9, tzinfo=UTC)
+    history, began = many.history, datetime(2026, 3, 1, 9, tzinfo=UTC)
     assert history.shard_totals([many.runs.fetch(whole.id)]) == {}, "it has not ended"
     shards = many.runs.shards(whole.id)
     rows = [(shard.id, at, at + 20, 20) for shard, at in zip(shards, (0, 15, 15), strict=True)] + [
@@ -268,7 +267,7 @@ def test_a_pass_that_ended_with_a_shard_took_what_its_shards_took(many, whole):
     token = many.attempts.claim(first.id, "w", "cpu")
     many.attempts.fail(first.id, token, "It did not work.")
     ended = many.runs.fetch(whole.id)
-    as_one = History(many.database).shard_totals([ended])[whole.id].with_merge(ended)
+    as_one = many.history.shard_totals([ended])[whole.id].with_merge(ended)
     assert (ended.status, ended.attempt, ended.started_at) == ("failed", 0, None)
     assert as_one.attempt == 1 and as_one.passed_s is not None, "it began, with its first shard"
 
