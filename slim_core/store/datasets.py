@@ -223,17 +223,6 @@ class Datasets:
         with self._database.read() as connection:
             return versions_of(connection, str(root), imported_as)
 
-    def before(self, dataset: Dataset) -> Dataset:
-        """The version that was registered before this one.
-
-        Raises:
-            NotFoundError: it is the first.
-        """
-        older = [one for one in self.versions(dataset) if one.created_at < dataset.created_at]
-        if not older:
-            raise NotFoundError(f"{dataset.name} {dataset.id} has no version before it: name the one to compare with.")
-        return older[0]
-
     def kept_table(self, dataset: Dataset) -> ImageTable:
         """The table of a data set, also where its images have moved, or it was removed and its table is still there.
 

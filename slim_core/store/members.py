@@ -64,15 +64,6 @@ class Members:
         with self._database.read() as connection:
             return _role(connection, email)
 
-    def require(self, email: str, role: Role) -> Role:
-        """The role of a person, if it allows what ``role`` allows.
-
-        Raises:
-            ForbiddenError: they are no member, or have a lower role.
-        """
-        with self._database.read() as connection:
-            return require_role(connection, email, role)
-
     def set_role(self, email: str, role: Role, by: str = "local") -> None:
         """Add a person, or change what they may do.
 
@@ -115,7 +106,11 @@ class Members:
 
 
 def require_role(connection: Connection, email: str, role: Role) -> Role:
-    """``Members.require`` inside a transaction."""
+    """The role of a person, if it allows what ``role`` allows.
+
+    Raises:
+        ForbiddenError: they are no member, or have a lower role.
+    """
     held = _role(connection, email)
     if held is None or ROLES.index(held) < ROLES.index(role):
         raise ForbiddenError(f"{email} is {held or 'not a member'}, this needs {role}: ask an admin.")

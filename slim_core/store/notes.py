@@ -243,34 +243,6 @@ class Notes:
             self._describe(connection, subject, text, chosen, by)
             self._events.note(connection, by, f"{kind}.described", subject, {"name": name, "tags": chosen})
 
-    def rename(self, subject: str, name: str, by: str = "local") -> None:
-        """Name a data set, run or campaign, by its id. Its note and tags stay.
-
-        Raises:
-            NotFoundError, SpecRefusedError, ConflictError: as of ``write``.
-        """
-        name = _checked_name(name)
-        with self._database.write() as connection:
-            kind = _rename(connection, subject, name)
-            self._events.note(connection, by, f"{kind}.renamed", subject, {"name": name})
-
-    def describe(
-        self, subject: str, *, text: str | None = None, tags: Collection[str] | None = None, by: str = "local"
-    ) -> Note:
-        """Replace the note of a data set, run or campaign, or its tags, or both; None leaves what is there.
-
-        Raises:
-            NotFoundError, SpecRefusedError: as of ``write``.
-        """
-        with self._database.write() as connection:
-            kind = _kind_of(connection, subject)
-            before = _read(connection, [subject]).get(subject, Note())
-            text = before.text if text is None else _checked_text(text)
-            chosen = list(before.tags) if tags is None else _checked_tags(tags)
-            self._describe(connection, subject, text, chosen, by)
-            self._events.note(connection, by, f"{kind}.described", subject, {"tags": chosen})
-        return Note(text, tuple(chosen))
-
     def fetch(self, subject: str) -> Note:
         """What is written of a data set, run or campaign; empty where nothing is."""
         return self.some([subject]).get(subject, Note())

@@ -110,9 +110,8 @@ def test_beside_long_names_of_cells_a_bar_is_still_as_long_as_its_number(browser
 def test_in_a_list_to_choose_from_a_long_name_has_two_lines(page: Page, address: str, store: Store) -> None:
     """Data sets that differ in the end of their names could not be told apart."""
     (dataset,) = store.datasets.all()
-    store.notes.rename(
-        dataset.id, "Pictures of the campaign at the second site, camera on the north wall, cleaned", by="ann"
-    )
+    name = "Pictures of the campaign at the second site, camera on the north wall, cleaned"
+    store.notes.write(dataset.id, name=name, text="", tags=(), by="ann")
     try:
         visit(page, address, "data")
         page.get_by_role("combobox", name="Data set").click()
@@ -121,7 +120,7 @@ def test_in_a_list_to_choose_from_a_long_name_has_two_lines(page: Page, address:
         cut = "one => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1"
         assert not option.evaluate(cut) and option.evaluate("one => one.clientHeight") > 25
     finally:
-        store.notes.rename(dataset.id, dataset.name, by="ann")
+        store.notes.write(dataset.id, name=dataset.name, text="", tags=(), by="ann")
 
 
 def test_the_line_below_a_picture_stays_below_it(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

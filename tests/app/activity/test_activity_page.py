@@ -67,7 +67,7 @@ def test_a_link_filters_by_a_data_set_whatever_that_is_called_by_now(
     app.selectbox(key="data").select(dataset.id).run()
     assert app.query_params["data"] in (dataset.id, [dataset.id])
     assert show(page, data=dataset.id).selectbox(key="data").value == dataset.id
-    session.store().notes.rename(dataset.id, "renamed", by="root")
+    session.store().notes.write(dataset.id, name="renamed", text="", tags=(), by="root")
     app = show(page, data=dataset.id)
     assert app.selectbox(key="data").value == dataset.id and not app.toast
     app = show(page, data="small-demo")

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError, SpecRefusedError
-from slim_core.store import Note, Store, StoreUnavailableError
+from slim_core.store import Store, StoreUnavailableError
 from slim_core.store.datasets import rename
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, statements
 
@@ -55,7 +55,7 @@ def test_a_data_set_is_found_by_its_name_with_the_spaces_of_its_folder(store: St
     found = store.datasets.register(imported(image_table(tmp_path / "images", seed=1, name="a  b ")))
     assert found.name == "a b" and found.imported_as == "a  b "
     assert store.datasets.find("a  b ") == store.datasets.find("a b") == found
-    store.notes.rename(found.id, "c  d")
+    store.notes.write(found.id, name="c  d", text="", tags=())
     assert store.datasets.of("c  d").id == store.datasets.of("c d").id == found.id
     with statements(store.database) as told:
         assert store.datasets.find("a b") is None
@@ -95,29 +95,21 @@ def test_a_version_takes_the_name_that_is_given_at_the_same_moment(store, datase
 
 def test_a_renamed_data_set_keeps_its_versions_and_the_next_one_takes_the_name(store, dataset, tmp_path):
     newer = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
-    store.notes.rename(dataset.id, " handwritten  digits ", by="lea")
+    store.notes.write(dataset.id, name=" handwritten  digits ", text="", tags=(), by="lea")
     assert {one.name for one in store.datasets.all()} == {"handwritten digits"}
     assert [one.id for one in store.datasets.versions(dataset)] == [newer.id, dataset.id]
     assert store.datasets.find("digits") is None, "no older version answers to the old name"
     assert store.datasets.register(imported(image_table(tmp_path / "images", seed=2))).name == "handwritten digits"
-    assert store.events.recent(1, subject=dataset.id)[0].what == "dataset.renamed"
+    assert store.events.recent(1, subject=dataset.id)[0].what == "dataset.described"
 
 
 def test_the_name_of_another_data_set_is_refused_and_so_is_none(store, dataset, tmp_path):
     other = store.datasets.register(imported(image_table(tmp_path / "other", name="other")))
     with pytest.raises(ConflictError, match=f"digits .*{dataset.id}"):
-        store.notes.rename(other.id, "digits")
+        store.notes.write(other.id, name="digits", text="", tags=())
     with pytest.raises(SpecRefusedError, match="not a name"):
         store.notes.write(other.id, name=" ", text="", tags=[])
     assert store.datasets.fetch(other.id).name == "other"
-
-
-def test_a_data_set_is_described_piece_by_piece(store, dataset):
-    store.notes.describe(dataset.id, text=" from the lab \n", by="lea")
-    assert store.notes.describe(dataset.id, tags=["paper"]) == Note("from the lab", ("paper",))
-    assert store.notes.fetch(dataset.id) == Note("from the lab", ("paper",))
-    with pytest.raises(NotFoundError, match="run or campaign d-none"):
-        store.notes.describe("d-none", text="x")
 
 
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(store: Store, tmp_path, monkeypatch):

@@ -208,7 +208,7 @@ def test_a_shard_that_is_done_while_its_run_is_stopped_stays_done(store, dataset
 
 def test_two_data_sets_that_are_named_alike_at_once_do_not_share_the_name(store, dataset, tmp_path):
     other = store.datasets.register(imported(image_table(tmp_path, name="other", seed=1)))
-    named = lambda which: lambda: store.notes.rename(which.id, "birds")  # noqa: E731
+    named = lambda which: lambda: store.notes.write(which.id, name="birds", text="", tags=())  # noqa: E731
     _, refused = overlapped(store, named(dataset), named(other))
     assert isinstance(refused, ConflictError) and not missing(str(refused), "birds", dataset.id)
     assert [store.datasets.fetch(each.id).name for each in (dataset, other)] == ["birds", "other"]
@@ -216,7 +216,7 @@ def test_two_data_sets_that_are_named_alike_at_once_do_not_share_the_name(store,
 
 def test_two_who_rename_data_sets_at_once_do_not_wait_for_each_other(store, dataset, tmp_path):
     other = store.datasets.register(imported(image_table(tmp_path, name="other", seed=1)))
-    named = lambda which, name: lambda: store.notes.rename(which.id, name)  # noqa: E731
+    named = lambda which, name: lambda: store.notes.write(which.id, name=name, text="", tags=())  # noqa: E731
     assert overlapped(store, named(dataset, "birds"), named(other, "cats"), at="ORDER BY datasets.id") == (None, None)
     assert {each.name for each in store.datasets.all()} == {"birds", "cats"}
 

@@ -60,7 +60,7 @@ def test_what_was_removed_is_called_so_wherever_it_is_asked_for(store: Store, da
         "data set digits on": lambda: store.runs.fetch(run.id),
         "was removed on": lambda: store.tags.add(dataset.id, [0], "odd"),
         "no data set": lambda: store.runs.submit(train_spec(dataset, seed=3)),
-        dataset.id: lambda: store.notes.rename(dataset.id, "new"),
+        dataset.id: lambda: store.notes.write(dataset.id, name="new", text="", tags=()),
     }
     for sentence, ask in asked.items():
         with pytest.raises(NotFoundError, match=sentence):
