@@ -27,7 +27,7 @@ from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.pictures import Pictures
-from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
+from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, Trained
@@ -36,7 +36,7 @@ from slim_core.settings import Settings, settings
 from slim_core.signals import bound
 from slim_core.steps.recipes import default_model
 from slim_core.store import Dataset, Store
-from workers.local import answers, environment, redis_url
+from workers.local import EmbeddedServices, environment
 from workers.queue import Submitter
 
 HOST = "127.0.0.1"
@@ -133,23 +133,6 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def await_queue(given: Settings) -> None:
-    """Wait until Redis answers.
-
-    Raises:
-        QueueUnavailableError: it does not in time.
-    """
-    until = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < until:
-        try:
-            if answers(redis_url(given)):
-                return
-        except QueueUnavailableError:
-            pass  # nobody has written its address down yet
-        time.sleep(0.1)
-    raise QueueUnavailableError(f"Redis does not answer: read {given.home.resolve() / 'workers.log'}.")
-
-
 def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     """The whole loop through the queue, with a bar a run."""
     store = Store.open(given)
@@ -199,7 +182,8 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
     try:
         dashboard.start()
         say(f"The dashboard is at [bold]{dashboard.url}[/]; the loop runs in it now.")
-        await_queue(given)
+        if given.embedded:  # another Redis is there, or the first run says that it is not
+            EmbeddedServices(given).wait_until_up(START_TIMEOUT_S)
         show_outcomes(run_loop(given, folder, drawn))
         if not stay:
             return 0

@@ -27,8 +27,7 @@ from app.ui.run_state import OutcomeMessage
 from slim_core.errors import NotFoundError
 from slim_core.formatting import counted, done_of, duration, loss_in_words, shortened
 from slim_core.settings import settings
-from slim_core.store.runs.history import History
-from slim_core.store.runs.states import ACTIVE, UNFINISHED, WORKING, title_of
+from slim_core.store.runs.rows import ACTIVE, UNFINISHED, WORKING, title_of
 from slim_core.store.workers import workers_with_blocks
 from workers.local import workers_are_starting
 

@@ -180,7 +180,7 @@ def unnamed(filled_home: Path) -> Iterator[None]:
     named = store.datasets.table(dataset.id)
     frame = named.frame.assign(attribute=-1)
     table = replace(named, frame=frame, attribute_name=None, attribute_names=())
-    table.save(store.artifacts.dataset_folder(dataset.id))
+    table.save(store.artifacts.folder(dataset.id))
     for run in store.runs.all(kind="evaluate"):
         metrics = store.runs.fetch(run.id).metrics
         with store.database.write() as connection:
@@ -224,7 +224,7 @@ def half_scored(filled_home: Path) -> str:
     table = store.datasets.table(dataset.id)
     masks = np.where(np.arange(len(table)) % 2, table.frame["mask"], "")
     table = replace(table, frame=table.frame.assign(mask=masks))
-    table.save(store.artifacts.dataset_folder(dataset.id))
+    table.save(store.artifacts.folder(dataset.id))
     with store.database.write() as connection:
         connection.execute(schema.datasets.update().values(fingerprint=table.fingerprint))
     session.reset()

@@ -132,7 +132,7 @@ def test_what_is_being_typed_is_left_alone_when_the_page_is_drawn_again(show: Sh
     app.run()
     for field in (app.text_input(key=f"name-{run.id}"), app.text_area(key=f"note-{run.id}")):
         assert not field.proto.set_value, "the browser would take this, as it is stored, for what is typed"
-    session.store().notes.describe(run.id, text="Ben's", by="ben")
+    session.store().notes.write(run.id, name=run.name, text="Ben's", tags=(), by="ben")
     assert app.run().text_area(key=f"note-{run.id}").proto.set_value
 
 
@@ -151,9 +151,9 @@ def test_a_deadline_that_was_moved_by_somebody_else_is_shown(show: Show) -> None
 @pytest.mark.usefixtures("filled_home")
 def test_tags_that_two_people_add_are_both_kept(show: Show) -> None:
     notes, run = session.store().notes, session.store().runs.all(kind="train")[0]
-    notes.describe(run.id, tags=["old", "wrong"])
+    notes.write(run.id, name=run.name, text="", tags=["old", "wrong"])
     app = show("jobs", run=run.id)
-    notes.describe(run.id, tags=["ben", "wrong"], by="ben")
+    notes.write(run.id, name=run.name, text="", tags=["ben", "wrong"], by="ben")
     app.multiselect(key=f"tags-{run.id}").set_value(["old", "mine"])
     button(app, "Save").click().run()
     assert not app.exception and not app.error
@@ -166,7 +166,7 @@ def test_a_note_that_somebody_else_has_written_is_read_before_it_is_replaced(sho
     app = show("jobs", run=run.id)
     app.text_area(key=f"note-{run.id}").set_value("Mine, first. ")
     button(app, "Save").click().run()
-    notes.describe(run.id, text="Ben's", by="ben")
+    notes.write(run.id, name=run.name, text="Ben's", tags=(), by="ben")
     app.text_area(key=f"note-{run.id}").set_value("Mine")
     button(app, "Save").click().run()
     assert "The note is now: Ben's" in app.error[0].value
