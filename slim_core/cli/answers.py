@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slim_core.cli.kit.bench import BY
+from slim_core.cli.kit.bench import BY, plain_bench
 from slim_core.cli.kit.console import (
     OfCampaign,
     OfDataSet,
     Seed,
-    console,
     escaped,
     say,
     visible,
@@ -73,7 +72,7 @@ def candidates(
 
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The campaign's name is {quoted(name)}: give one, or leave --name out.")
-    at = _bench()
+    at = plain_bench()
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
     data, asked = at.store.datasets.table(campaign.dataset_id), sum(campaign.budgets.values())
     rows = [[data.label_names[int(label)], f"{n:,}"] for label, n in campaign.budgets.items()]
@@ -118,7 +117,7 @@ def answer(
     unused = [f"--{option}" for option, value in how.items() if not from_masks and value != _OF_MASKS[option]]
     if unused:
         raise SpecRefusedError(f"{', '.join(unused)} is for answers taken from the masks: leave it out.")
-    at = _bench()
+    at = plain_bench()
     chosen = _chosen(at, campaign)
     if from_masks:
         api.answer_from_masks(chosen.id, at=at, **how)
@@ -175,7 +174,7 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
         f"({state['empty']:,} called empty), {state['unsure']:,} unsure"
     )
     if needed := still_needed(campaign, state):
-        console.print(needed, style="yellow", soft_wrap=True)
+        say(needed, "yellow")
     _show_use(campaign)
 
 
@@ -185,8 +184,7 @@ def _show_unscored(store: Store, campaign: Campaign) -> None:
 
     if n := n_unscored(store, campaign.id):
         asked = counted(len(store.campaigns.items(campaign.id)), "image")
-        text = f"{n:,} of {asked} have no score against a mask: they are answered unsure."
-        console.print(text, style="yellow", soft_wrap=True)
+        say(f"{n:,} of {asked} have no score against a mask: they are answered unsure.", "yellow")
 
 
 def _show_use(campaign: Campaign) -> None:
@@ -198,10 +196,8 @@ def _show_use(campaign: Campaign) -> None:
 def _show_gold(store: Store, campaign: Campaign) -> None:
     known = sum(item.gold is not None for item in store.campaigns.items(campaign.id))
     if missing := len(campaign.options["gold"]) - known:
-        console.print(
-            f"{missing} of {missing + known} gold images have no correct answer yet: set them on the Annotate page.",
-            style="yellow",
-        )
+        text = f"{missing} of {missing + known} gold images have no correct answer yet: set them on the Annotate page."
+        say(text, "yellow")
 
 
 def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
@@ -233,7 +229,7 @@ def answers(
     The same file imported twice adds nothing.
     """
     path = writable(path) or path if action == "export" else path
-    at = _bench()
+    at = plain_bench()
     chosen = _chosen(at, campaign)
     if action == "export":
         _export(at.store, chosen, path, current)
@@ -277,7 +273,7 @@ def shapes(
     from slim_core.annotation import shape_files
     from slim_core.runs.executor import newest_data_set
 
-    at = _bench()
+    at = plain_bench()
     store = at.store
     dataset = newest_data_set(at) if data is None else store.datasets.of(data)
     if action == "export":
@@ -297,9 +293,3 @@ def _chosen(at: Workbench, campaign: str | None) -> Campaign:
     from slim_core.runs.executor import newest_campaign
 
     return newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)
-
-
-def _bench() -> Workbench:
-    from slim_core.runs.executor import open_workbench
-
-    return open_workbench(by=BY)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.kit.bench import BY, open_store
-from slim_core.cli.kit.console import Json, console, escaped, say, visible, write_json
-from slim_core.cli.kit.options import numbers, pairs, with_settings
+from slim_core.cli.kit.console import Json, escaped, say, say_as_it_is, write_json
+from slim_core.cli.kit.options import add_command, numbers, pairs
 from slim_core.cli.kit.tables import table
 from slim_core.data.checks.files import Thoroughness
 from slim_core.errors import PathRefusedError
@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
     example = "Example: slim demo-data demo --set pictures --correlation 0.95"
     asked = set_parameters()
     in_words = {name: "of the set" for name in asked if name != "seed"}
-    app.command("demo-data", epilog=f"{listed}\n\n{example}")(with_settings(demo_data, asked, in_words))
+    add_command(app, "demo-data", demo_data, f"{listed}\n\n{example}", asked, in_words)
     app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
 
@@ -142,7 +142,7 @@ def show_version(known: Datasets, found: ImageTable) -> None:
     from slim_core.store.versions import news_of
 
     if news := news_of(known, found):
-        console.print(visible(news), markup=False, soft_wrap=True)
+        say_as_it_is(news)
 
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
@@ -169,11 +169,11 @@ def show_registered(known: Datasets, imported: Imported) -> None:
     say(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}")
     asked = imported.report.name
     if other := dataset.known_otherwise(asked):
-        console.print(visible(other), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        say_as_it_is(other, COLOURS["warning"])
         say("The Data page renames them.")
     show_namesakes(known, dataset)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
-        console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
+        say_as_it_is(finding["message"], COLOURS[finding["level"]])
     say(f"next: [cyan]slim train --data {typed(dataset.name)}[/]")
 
 
@@ -183,7 +183,7 @@ def show_namesakes(known: Datasets, dataset: Dataset) -> None:
     others = [f"{one.id} of {one.root}" for one in same if one.root != dataset.root]
     if others:
         text = f"Also called {dataset.name}: {', '.join(others)}. By this name, commands find the newest, {same[0].id}."
-        console.print(visible(text), style=COLOURS["warning"], markup=False, soft_wrap=True)
+        say_as_it_is(text, COLOURS["warning"])
         say("The Data page renames one.")
 
 
@@ -207,7 +207,7 @@ def show_report(report: ImportReport) -> None:
     read = f"{report.n_images:,} images, {masks}" if report.n_images else "refused"
     say(f"{escaped(report.name)}: {read}")
     if report.reason:
-        console.print(f"read as {report.format}: {visible(report.reason)}", markup=False, soft_wrap=True)
+        say_as_it_is(f"read as {report.format}: {report.reason}")
     splits = [split for split in ("train", "val", "test") if report.splits.get(split)]
     counts = {(group["name"], group["split"]): group["n"] for group in report.groups}
     names = list(dict.fromkeys(group["name"] for group in report.groups))
@@ -221,7 +221,7 @@ def show_report(report: ImportReport) -> None:
     if empty:
         say(f"{counted(len(empty), 'more group')} without images.")
     for finding in report.findings:
-        console.print(visible(finding.message), style=COLOURS[finding.level], markup=False, soft_wrap=True)
+        say_as_it_is(finding.message, COLOURS[finding.level])
 
 
 def datasets() -> None:
@@ -237,4 +237,4 @@ def datasets() -> None:
     table("Data sets", headings, rows, empty="No data sets yet: slim import FOLDER --register registers one.")
     for _, said in found:
         if said:
-            console.print(visible(said), style=COLOURS["warning"], markup=False, soft_wrap=True)
+            say_as_it_is(said, COLOURS["warning"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from slim_core.cli.kit.bench import bench, bench_to_read
+from slim_core.cli.kit.bench import bench, plain_bench
 from slim_core.cli.kit.console import (
     Device,
     Json,
@@ -27,7 +27,7 @@ from slim_core.cli.kit.console import (
     write_json,
     write_text,
 )
-from slim_core.cli.kit.options import numbers, on_command_line, with_settings
+from slim_core.cli.kit.options import add_command, numbers, on_command_line
 from slim_core.cli.kit.tables import table
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.formatting import UNKNOWN, in_percent, percent, rounded
@@ -61,9 +61,8 @@ def add_to(app: typer.Typer) -> None:
     from slim_core.runs.loop_runs import LoopConfig
 
     in_words = {"model": "by the data set", "size": "a share of train"}
-    app.command("run", epilog="Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json")(
-        with_settings(run, on_command_line(LoopConfig), in_words)
-    )
+    example = "Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json"
+    add_command(app, "run", run, example, on_command_line(LoopConfig), in_words)
     app.command("compare", epilog="Example: slim compare --html compare.html --csv compare.csv")(compare)
     listed = "\n\n".join(f"{form.name}, of {' or '.join(form.of)}: {form.title}" for form in FORMS.values())
     example = "Example: slim export latest subset-csv subset --overwrite"
@@ -214,7 +213,7 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
     from slim_core.metrics import of_environments
 
     estimated = any(of_environments(outcome.evaluation.metrics or {}) for outcome in outcomes)
-    table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows, keys=2)
+    table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows)
 
 
 def compare(
@@ -240,7 +239,7 @@ def compare(
     require_different(html_path, csv_path, json_path)
     if baseline is not None and html_path is None:
         raise SpecRefusedError("--baseline is of the report: add --html FILE, or leave it out.")
-    at = bench_to_read()
+    at = plain_bench()
     found = api.compare(evaluations, data=data, at=at)
     if found.empty:
         of_data = "" if data is None else f" of {data}"
@@ -300,7 +299,7 @@ def show_comparison(found: pd.DataFrame) -> None:
     ]
     titles = [*named[:-1], *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
     shown_on = f"{' and '.join(splits)} of {' and '.join(dict.fromkeys(data))}"
-    table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows, keys=len(named) - 1)
+    table(f"Models on {shown_on}, in % (attention: its precision at 0.8)", titles, rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     names = ("method", *several, "model")
     by = "class" if set(found["grouping"]) == {CLASSES} else "group"
@@ -309,7 +308,7 @@ def show_comparison(found: pd.DataFrame) -> None:
     else:
         rows = [[*(str(row[key]) for key in names), *(in_percent(row[key]) for key in groups)] for row in models]
         headings = [*names, *(name.removeprefix("group ") for name in groups)]
-        table(f"Accuracy in % per {by}", headings, rows, keys=len(names))
+        table(f"Accuracy in % per {by}", headings, rows)
     if "grouping" in several:
         say("Evaluations of another grouping count other groups, also where they are called the same.")
 
@@ -358,7 +357,7 @@ def export(
     from slim_core.export.writing import export as write
     from slim_core.export.writing import form_named
 
-    at, chosen = bench_to_read(), form_named(form)
+    at, chosen = plain_bench(), form_named(form)
     source = _newest(at, chosen.of) if of == LATEST else of
     with progress_bar("Exporting") as progress:
         target = write(

@@ -11,7 +11,7 @@ import typer
 
 from slim_core.cli.kit.bench import bench
 from slim_core.cli.kit.console import Device, Force, Json, Priority, Queued, done, escaped, say, write_json
-from slim_core.cli.kit.options import RunOptions, add_step, on_command_line, with_groups, with_settings
+from slim_core.cli.kit.options import RunOptions, add_command, add_step, on_command_line
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.formatting import UNKNOWN, in_percent
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
     add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 --threshold 0.6")
     add_step(app, "evaluate", evaluate, example="slim evaluate --split test")
     example = "Example: slim register-model resnet50.pt --model resnet50 --data waterbirds-folder"
-    app.command("register-model", epilog=example)(with_groups(with_settings(register_model, _of_images(), {})))
+    add_command(app, "register-model", register_model, example, _of_images())
     example = """slim submit --spec '{"kind": "evaluate", "dataset": "d-x7k2m9qa4t", "model": "r-b5n8w3ve6y"}'"""
     app.command("submit", epilog=f"Example: {example}")(submit)
 

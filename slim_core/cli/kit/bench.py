@@ -39,12 +39,11 @@ def open_store() -> Store:
     return Store.open()
 
 
-def bench_to_read() -> Workbench:
-    """The workbench of a command that computes nothing and only reads."""
-    from slim_core.runs.executor import InProcess, Workbench
+def plain_bench() -> Workbench:
+    """The workbench of a command that awaits no run."""
+    from slim_core.runs.executor import open_workbench
 
-    store = open_store()
-    return Workbench(store, InProcess(store, by=BY))
+    return open_workbench(by=BY)
 
 
 def say_workers(store: Store, instead: str) -> None:

@@ -41,9 +41,14 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation; require
 Force = Annotated[bool, typer.Option("--force", help="Run again even if the same run is done.")]
 
 
-def say(text: str) -> None:
+def say(text: str, style: str | None = None) -> None:
     """A part of the result, with markup: names in it are ``escaped``. No line is broken, so that it can be piped."""
-    console.print(text, soft_wrap=True)
+    console.print(text, style=style, soft_wrap=True)
+
+
+def say_as_it_is(text: object, style: str | None = None) -> None:
+    """As ``say``, of a sentence with names of people or files: without markup."""
+    say(escaped(text), style)
 
 
 def tell(text: object, style: str | None = None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,6 @@ from slim_core.cli.kit.console import Device, Force, Priority, Queued
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import Spec
 
 if TYPE_CHECKING:
     from slim_core.cli.kit.progress import ProgressWorkbench
@@ -39,68 +39,53 @@ class RunOptions:
 
 
 def add_step(app: typer.Typer, kind: str, command: Command, *, example: str) -> None:
-    """Register ``command(run_options, settings, ...)``: its own options, one for each setting, and ``RunOptions``.
-
-    ``settings`` holds the fields of the spec that were given or have a default of their own.
-    """
-    app.command(kind, epilog=f"Example: {example}")(_with_options(command, STEPS[kind].spec))
-
-
-def _with_options(command: Command, spec: type[Spec]) -> Command:
-    own = [each for each in _parameters_of(command) if each.name not in ("run_options", "settings")]
-    asked = on_command_line(spec)
+    """Register the command of a step: the settings are the fields of its spec, and of the configs that it holds."""
+    spec = STEPS[kind].spec
     held = {name: on_command_line(config) for name, config in spec.holds.items()}
-    run_options = [each for each in _parameters_of(RunOptions) if spec.queue == "gpu" or each.name != "device"]
-
-    def run(**given: Any) -> None:
-        settings = _given(asked, given)
-        for name, within in held.items():
-            if chosen := settings.get(name, {}) | _given(within, given):
-                settings[name] = chosen
-        how = {each.name: given.pop(each.name) for each in run_options}
-        command(RunOptions(**how), settings, **given)
-
-    options = [_option(each, spec.in_words.get(each.name)) for each in asked.values()]
-    options += [_option(each, _default_in_words(each)) for within in held.values() for each in within.values()]
-    return _signed(run, command, [*own, *options, *run_options])
+    asked, has_device = on_command_line(spec), spec.queue == "gpu"
+    add_command(app, kind, command, f"Example: {example}", asked, spec.in_words, held, has_device=has_device)
 
 
-def with_settings(command: Command, asked: Mapping[str, Parameter], in_words: Mapping[str, str]) -> Command:
-    """``command(settings, ...)`` with its own options, and one for each of the parameters.
+def add_command(
+    app: typer.Typer,
+    name: str,
+    command: Command,
+    epilog: str,
+    asked: Mapping[str, Parameter],
+    in_words: Mapping[str, str] = MappingProxyType({}),
+    held: Mapping[str, Mapping[str, Parameter]] = MappingProxyType({}),
+    *,
+    has_device: bool = True,
+) -> None:
+    """Register ``command(settings, ...)``: its own options, one for each setting, and where it takes ``run_options``
+    those of ``RunOptions``. ``settings`` holds what was given or has a default of its own.
 
-    ``in_words``: parameter -> its default, where that depends on others; it is in the settings only where it is given.
+    Args:
+        asked: the settings.
+        in_words: parameter -> its default, where that depends on others; it is in the settings only where it is given.
+        held: setting that is itself a dict -> what is asked for of it.
+        has_device: whether a device may be named.
     """
-    own = [each for each in _parameters_of(command) if each.name != "settings"]
+    own = list(_parameters_of(command))
+    takes_run_options = any(each.name == "run_options" for each in own)
+    run_options = [each for each in _parameters_of(RunOptions) if has_device or each.name != "device"]
 
     def run(**given: Any) -> None:
-        settings = _given(asked, given)
+        settings: dict[str, Any] = _given(asked, given)
+        for within, parameters_of in held.items():
+            if chosen := settings.get(within, {}) | _given(parameters_of, given):
+                settings[within] = chosen
+        if takes_run_options:
+            given["run_options"] = RunOptions(**{each.name: given.pop(each.name) for each in run_options})
         command(settings=settings, **given)
 
-    return _signed(run, command, [*own, *(_option(each, in_words.get(each.name)) for each in asked.values())])
-
-
-def with_groups(command: Command) -> Command:
-    """The command, of whose parameters a dataclass of options, such as ``RunOptions``, has one option a field."""
-    asked = list(_parameters_of(command))
-    grouped = [each for each in asked if isinstance(each.annotation, type) and is_dataclass(each.annotation)]
-    fields = {each.name: list(_parameters_of(each.annotation)) for each in grouped}
-
-    def run(**given: Any) -> None:
-        groups = {
-            each.name: each.annotation(**{field.name: given.pop(field.name) for field in fields[each.name]})
-            for each in grouped
-        }
-        command(**given, **groups)
-
-    own = [each for each in asked if each.name not in fields]
-    return _signed(run, command, [*own, *(field for group in fields.values() for field in group)])
-
-
-def _signed(run: Command, command: Command, options: Iterable[inspect.Parameter]) -> Command:
-    """With the text of the command, and the signature that typer reads its options from."""
+    options = [each for each in own if each.name not in ("run_options", "settings")]
+    options += [_option(each, in_words.get(each.name)) for each in asked.values()]
+    options += [_option(each, _default_in_words(each)) for within in held.values() for each in within.values()]
+    options += run_options if takes_run_options else []
     run.__doc__ = command.__doc__
-    run.__signature__ = inspect.Signature(list(options))  # type: ignore[attr-defined]
-    return run
+    run.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    app.command(name, epilog=epilog)(run)
 
 
 def on_command_line(config: type[Config]) -> dict[str, Parameter]:
