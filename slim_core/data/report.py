@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from slim_core.errors import DataRefusedError, quoted
 ROWS_KEPT = 20  # row numbers a finding keeps; its message names the first few
 ROWS_NAMED = 5
 NAMED = 5  # groups, classes or words that a message lists
+_ONE_OR_MANY = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")  # of a sentence about rows
+Level = Literal["error", "warning", "note"]
 Progress = Callable[[int, int, str], None]  # how far work on files is: done, total, what is being done
 
 
@@ -31,7 +34,7 @@ class FormatRefusedError(DataRefusedError):
 class Finding:
     """One thing found. Rows count from 0, in the order of the metadata; the first ROWS_KEPT are named."""
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     code: str  # "missing-files", "labels", ...: the kind of finding
     message: str  # one sentence with counts, row numbers and the remedy
     rows: tuple[int, ...] = ()
@@ -61,6 +64,14 @@ class Findings:
         """Add what was decided for the data set: nothing is wrong."""
         self._add("note", code, message, rows)
 
+    def some(self, level: Level, code: str, rows: Sequence[int] | np.ndarray, sentence: str, **values: object) -> None:
+        """Add what is to be said of these rows, where there are any. In the sentence, {n} is how many they are, {where}
+        the first of them, {name} one of the values, and of [one|many] that which fits their number.
+        """
+        if len(rows):
+            fitting = _ONE_OR_MANY.sub(lambda found: found[1 if len(rows) == 1 else 2], sentence)
+            self._add(level, code, fitting.format(n=f"{len(rows):,}", where=self.where(rows), **values), rows)
+
     def drop(self, code: str) -> None:
         """Take back the findings of one kind."""
         self.items = [item for item in self.items if item.code != code]
@@ -70,9 +81,7 @@ class Findings:
         self.lines = None if self.lines is None else self.lines[keeps]
         self.paths = None if self.paths is None else self.paths[keeps]
 
-    def _add(
-        self, level: Literal["error", "warning", "note"], code: str, message: str, rows: Sequence[int] | np.ndarray
-    ) -> None:
+    def _add(self, level: Level, code: str, message: str, rows: Sequence[int] | np.ndarray) -> None:
         kept = tuple(int(row) for row in rows[:ROWS_KEPT])
         self.items.append(Finding(level, code, message, kept, len(rows), *self.named(kept)))
 

@@ -18,7 +18,6 @@ from slim_core.data.draft import Draft, texts
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import BOX_COLUMNS, COLUMNS, UNKNOWN, ImageTable
 from slim_core.errors import quoted
-from slim_core.formatting import counted
 from slim_core.settings import Settings
 
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
@@ -38,24 +37,24 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
     """
     names, rows = paths.to_numpy(str), paths.index.to_numpy(np.int64)
     empty = rows[np.char.strip(names) == ""]
-    if len(empty):
-        findings.error(
-            "paths",
-            f"{counted(len(empty), 'row')} of {draft.source} name{'s' if len(empty) == 1 else ''} no {what} "
-            f"({findings.where(empty)}): fill {'it' if len(empty) == 1 else 'them'} in.",
-            empty,
-        )
+    said = "{n} [row|rows] of {source} [names|name] no {what} ({where}): fill [it|them] in."
+    findings.some("error", "paths", empty, said, source=draft.source, what=what)
     allowed: dict[str, bool] = {}
     inside = np.array([_inside(str(path), draft.root, settings, allowed) for path in names], bool)
     outside = rows[~inside]
-    if len(outside):
-        findings.error(
-            "path-escape",
-            f"{len(outside):,} {what} paths of {draft.source} lead out of {draft.root}, such as "
-            f"{quoted(str(names[~inside][0]))} ({findings.where(outside)}): move the files inside it, "
-            f"or name absolute paths inside the folders of SLIM_DATA_ROOTS.",
-            outside,
-        )
+    findings.some(
+        "error",
+        "path-escape",
+        outside,
+        "{n} {what} paths of {source} lead out of {root}, such as {first} ({where}): move the files inside it, or name "
+        "absolute paths inside the folders of SLIM_DATA_ROOTS.",
+        **{
+            "what": what,
+            "source": draft.source,
+            "root": draft.root,
+            "first": quoted(str(next(iter(names[~inside]), ""))),
+        },
+    )
 
 
 def _inside(path: str, root: Path, settings: Settings, allowed: dict[str, bool]) -> bool:
@@ -257,16 +256,17 @@ def _report_doubtful(words: pd.Series, what: str, draft: Draft, findings: Findin
     """Warn of cells that may say "not known" in the words of another tool: they are taken for a name."""
     doubtful = DOUBTFUL if what == "label" else DOUBTFUL - {"none"}
     rows = np.flatnonzero(words.str.lower().isin(list(doubtful)))
-    if len(rows):
-        has = "row has" if len(rows) == 1 else "rows have"
-        written = " or ".join(map(quoted, words.iloc[rows].unique()))
-        remedy = "take these rows out" if what == "label" else "leave these cells empty"
-        findings.warning(
-            f"{what}-doubtful",
-            f"{len(rows):,} {has} the {what} {written} in {draft.source} ({findings.where(rows)}), which is taken as a "
-            f"name: {remedy} if the {what} is not known.",
-            rows,
-        )
+    findings.some(
+        "warning",
+        f"{what}-doubtful",
+        rows,
+        "{n} [row has|rows have] the {what} {written} in {source} ({where}), which is taken as a name: {remedy} if the "
+        "{what} is not known.",
+        what=what,
+        written=" or ".join(map(quoted, words.iloc[rows].unique())),
+        source=draft.source,
+        remedy="take these rows out" if what == "label" else "leave these cells empty",
+    )
 
 
 def build_table(
@@ -333,29 +333,19 @@ def _check_boxes(draft: Draft, findings: Findings) -> None:
         return
     values = draft.boxes[list(BOX_COLUMNS)].to_numpy(np.float64)
     wrong = np.flatnonzero((np.isinf(values) | (np.abs(values) > MOST_PIXELS)).any(axis=1))
-    if len(wrong):
-        findings.error(
-            "boxes",
-            f"{counted(len(wrong), 'row')} of {draft.source} {'has' if len(wrong) == 1 else 'have'} a box beyond "
-            f"{MOST_PIXELS:,} pixels "
-            f"({findings.where(wrong)}): correct it, or leave its cells empty.",
-            wrong,
-        )
-    _report_empty(draft, values, findings)
-
-
-def _report_empty(draft: Draft, boxes: np.ndarray, findings: Findings) -> None:
-    """Warn of boxes (N, 4) without an area, as of masks without an object; where there is a mask, it counts."""
-    alone = np.full(len(boxes), True) if draft.masks is None else draft.masks.fillna("").eq("").to_numpy(bool)
-    empty = np.flatnonzero(alone & (boxes[:, 2:] <= 0).any(axis=1))
-    if len(empty):
-        findings.warning(
-            "empty-boxes",
-            f"{counted(len(empty), 'row')} of {draft.source} {'has' if len(empty) == 1 else 'have'} a box whose width "
-            f"or height is not above 0 ({findings.where(empty)}): all attention counts as beside the object there. "
-            "Correct it, or leave its cells empty where it is not known.",
-            empty,
-        )
+    said = f"{{n}} [row|rows] of {{source}} [has|have] a box beyond {MOST_PIXELS:,} pixels ({{where}}): "
+    said += "correct it, or leave its cells empty."
+    findings.some("error", "boxes", wrong, said, source=draft.source)
+    # Without an area, as a mask without an object; where there is a mask, it counts.
+    alone = np.full(len(values), True) if draft.masks is None else draft.masks.fillna("").eq("").to_numpy(bool)
+    findings.some(
+        "warning",
+        "empty-boxes",
+        np.flatnonzero(alone & (values[:, 2:] <= 0).any(axis=1)),
+        "{n} [row|rows] of {source} [has|have] a box whose width or height is not above 0 ({where}): all attention "
+        "counts as beside the object there. Correct it, or leave its cells empty where it is not known.",
+        source=draft.source,
+    )
 
 
 def _boxes(draft: Draft) -> dict[str, np.ndarray]:

@@ -68,32 +68,24 @@ def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None
 
 def _check_repeats(table: ImageTable, findings: Findings) -> None:
     repeats = np.flatnonzero(table.frame["path"].duplicated().to_numpy())
-    if len(repeats):
-        findings.warning(
-            "repeated-paths",
-            f"{counted(len(repeats), 'row')} name{'s' if len(repeats) == 1 else ''} an image that an earlier row "
-            f"names too ({findings.where(repeats)}): it will count more than once.",
-            repeats,
-        )
+    said = "{n} [row names|rows name] an image that an earlier row names too ({where}): it will count more than once."
+    findings.some("warning", "repeated-paths", repeats, said)
 
 
 def _check_unknown(table: ImageTable, findings: Findings) -> None:
     """An image whose attribute is not known is of no group."""
     unknown = np.flatnonzero(table.attributes == UNKNOWN)
-    if table.attribute_names and len(unknown):
-        one, name = len(unknown) == 1, table.attribute_name or "attribute"
-        has, lacks, they = (
-            ("has", "lacks", "it belongs to no group and counts")
-            if one
-            else ("have", "lack", "they belong to no group and count")
-        )
-        is_crossed = ", " in name  # of several columns: a value of each is needed
-        said = f"{lacks} at least one of {name}" if is_crossed else f"{has} no {name}"
-        findings.warning(
+    if table.attribute_names:
+        name = table.attribute_name or "attribute"
+        lack = "[lacks|lack] at least one of" if ", " in name else "[has|have] no"  # of several columns each is needed
+        findings.some(
+            "warning",
             "unknown-attribute",
-            f"{len(unknown):,} of {len(table):,} images {said} ({findings.where(unknown)}): {they} in the averages "
-            "only, so fill in what is known.",
             unknown,
+            f"{{n}} of {{total:,}} images {lack} {{name}} ({{where}}): [it belongs|they belong] to no group and "
+            "[counts|count] in the averages only, so fill in what is known.",
+            total=len(table),
+            name=name,
         )
 
 

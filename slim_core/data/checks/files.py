@@ -35,7 +35,6 @@ from slim_core.data.images.codec import (
 from slim_core.data.report import Findings, FormatRefusedError, LeftOut, Progress
 from slim_core.data.table import BOX_COLUMNS, SPLITS, ImageTable
 from slim_core.errors import ImageRefusedError, quoted
-from slim_core.formatting import counted, is_or_are
 from slim_core.settings import Settings
 
 NOT_DECODED = -1  # of Probe.brightest
@@ -262,12 +261,11 @@ def check_files(
     unfit = _report_faults(table, probes, findings)
     doubles = _doubles(table, paths, probes, prober.progress)
     unfit |= _report_doubles(table, doubles, findings)
-    _report_turned(probes, findings)
+    for code, (is_so, sentence) in OF_AN_IMAGE.items():
+        findings.some("warning", code, np.flatnonzero(list(map(is_so, probes))), sentence, total=len(table))
     _report_dark(probes, findings)
-    _report_frames(probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
     _report_boxes(table, probes, findings)
-    _report_long(table, probes, findings)
     of_two_classes = [rows for rows in doubles if spans(rows, table.labels)]
     return CheckedTable(table, _how(len(table), len(sample)), unfit, of_two_classes)
 
@@ -299,6 +297,26 @@ FAULTS = {  # of one image, of several
     "broken-files": ("is broken or cut short", "are broken or cut short"),
     "large-files": ("is too large", "are too large"),
     "path-escape": ("links out of the allowed folders", "link out of the allowed folders"),
+}
+
+
+OF_AN_IMAGE: dict[str, tuple[Callable[[Probe], bool], str]] = {  # code -> which images, and what is said of them
+    "turned-images": (  # other programs show them turned; they are read as they are stored
+        lambda one: one.orientation > STORED,
+        "{n} [image has|images have] an EXIF orientation ({where}), which SLIM ignores: it reads pixels as they are "
+        "stored, while browsers and other programs show them turned; where that matters, turn the files themselves, "
+        "such as by `exiftran -ai`, `jhead -autorot` or Pillow's `exif_transpose`.",
+    ),
+    "more-frames": (
+        lambda one: one.has_more_frames,
+        "{n} [image holds|images hold] more than one frame or page ({where}): only the first is read, so save the "
+        "others as separate images.",
+    ),
+    "long-images": (
+        lambda one: max(one.width, one.height) > LONG * min(one.width, one.height),
+        "{n} of {total:,} images [is|are] more than twice as long as wide ({where}): models see the square in the "
+        "middle, less than half of such an image, so crop or pad files whose object may lie elsewhere.",
+    ),
 }
 
 
@@ -354,62 +372,20 @@ def report_two_classes(checked: CheckedTable, keeps: np.ndarray, findings: Findi
         )
 
 
-def _report_turned(probes: list[Probe], findings: Findings) -> None:
-    """Warn of images that other programs show turned, as their EXIF says, and that are read as they are stored."""
-    rows = np.flatnonzero([probe.orientation > STORED for probe in probes])
-    if len(rows):
-        has = "image has" if len(rows) == 1 else "images have"
-        findings.warning(
-            "turned-images",
-            f"{len(rows):,} {has} an EXIF orientation ({findings.where(rows)}), which SLIM ignores: it reads pixels as "
-            "they are stored, while browsers and other programs show them turned; where that matters, turn the files "
-            "themselves, such as by `exiftran -ai`, `jhead -autorot` or Pillow's `exif_transpose`.",
-            rows,
-        )
-
-
 def _report_dark(probes: list[Probe], findings: Findings) -> None:
     """Warn of images that are nearly black as they are read, such as 12 bits that lie in a file of 16; note a few."""
     peaks = np.array([probe.brightest for probe in probes])
     rows, n_decoded = np.flatnonzero((peaks != NOT_DECODED) & (peaks <= DARK_UP_TO)), int((peaks != NOT_DECODED).sum())
-    if not len(rows) or len(rows) < FEW_DARK * n_decoded:
-        return
-    found = (
-        f"{len(rows):,} of {n_decoded:,} decoded images {is_or_are(len(rows))} nearly black ({findings.where(rows)}): "
-        f"no value is above {peaks[rows].max()} of 255."
-    )
-    findings.warning(
+    findings.some(
+        "warning",
         "dark-images",
-        f"{found} Files of 16 bits whose values use fewer bits look like this: scale them to the whole range (12 bits: "
-        "times 16), or take such images out if they show nothing.",
-        rows,
+        rows if len(rows) >= FEW_DARK * n_decoded else [],
+        "{n} of {decoded:,} decoded images [is|are] nearly black ({where}): no value is above {peak} of 255. Files of "
+        "16 bits whose values use fewer bits look like this: scale them to the whole range (12 bits: times 16), or "
+        "take such images out if they show nothing.",
+        decoded=n_decoded,
+        peak=peaks[rows].max(initial=0),
     )
-
-
-def _report_long(table: ImageTable, probes: list[Probe], findings: Findings) -> None:
-    """Warn of images of which the square in the middle, all that evaluation reads, is less than half."""
-    rows = np.flatnonzero([max(one.width, one.height) > LONG * min(one.width, one.height) for one in probes])
-    if not len(rows):
-        return
-    findings.warning(
-        "long-images",
-        f"{len(rows):,} of {len(table):,} images {is_or_are(len(rows))} more than twice as long as wide "
-        f"({findings.where(rows)}): models see the square in the middle, less than half of such an image, so crop or "
-        "pad files whose object may lie elsewhere.",
-        rows,
-    )
-
-
-def _report_frames(probes: list[Probe], findings: Findings) -> None:
-    """Warn of stacks and films, of which one image is read."""
-    rows = np.flatnonzero([probe.has_more_frames for probe in probes])
-    if len(rows):
-        findings.warning(
-            "more-frames",
-            f"{counted(len(rows), 'image')} {'holds' if len(rows) == 1 else 'hold'} more than one frame or page "
-            f"({findings.where(rows)}): only the first is read, so save the others as separate images.",
-            rows,
-        )
 
 
 def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:
@@ -451,14 +427,14 @@ def _report_empty(masks: Mapping[int, Probe], paths: Sequence[str], findings: Fi
     decoded = [row for row, probe in masks.items() if probe.brightest != NOT_DECODED]
     # Of 16 bits that number objects, the probe has seen the upper 8 alone.
     empty = [row for row in decoded if masks[row].brightest == 0 and not grey_mask(Path(paths[row])).any()]
-    if empty:
-        are = "mask is" if len(empty) == 1 else "masks are"
-        findings.warning(
-            "empty-masks",
-            f"{len(empty):,} of {len(decoded):,} decoded {are} black all over ({findings.where(empty)}): all attention "
-            "counts as beside the object there. Write the object in white, or name no mask where it is not known.",
-            empty,
-        )
+    findings.some(
+        "warning",
+        "empty-masks",
+        empty,
+        "{n} of {decoded:,} decoded [mask is|masks are] black all over ({where}): all attention counts as beside the "
+        "object there. Write the object in white, or name no mask where it is not known.",
+        decoded=len(decoded),
+    )
 
 
 def _report_boxes(table: ImageTable, images: list[Probe], findings: Findings) -> None:
@@ -468,16 +444,15 @@ def _report_boxes(table: ImageTable, images: list[Probe], findings: Findings) ->
     known = ~np.isnan(boxes).any(axis=1) & (table.frame["mask"] == "").to_numpy() & (sizes > 0).all(axis=1)
     known &= (boxes[:, 2:] > 0).all(axis=1)  # of one without an area the table's own check tells
     is_outside = ((boxes[:, :2] >= sizes) | (boxes[:, :2] + boxes[:, 2:] <= 0)).any(axis=1)
-    rows = np.flatnonzero(known & is_outside)
-    if len(rows):
-        lie = "box lies outside its image" if len(rows) == 1 else "boxes lie outside their images"
-        findings.warning(
-            "stray-boxes",
-            f"{len(rows):,} of {known.sum():,} {lie} ({findings.where(rows)}): all attention counts as beside the "
-            "object there. Boxes are in pixels of the image file: where they were drawn on images of another size, "
-            "scale all of them.",
-            rows,
-        )
+    findings.some(
+        "warning",
+        "stray-boxes",
+        np.flatnonzero(known & is_outside),
+        "{n} of {total:,} [box lies outside its image|boxes lie outside their images] ({where}): all attention counts "
+        "as beside the object there. Boxes are in pixels of the image file: where they were drawn on images of another "
+        "size, scale all of them.",
+        total=known.sum(),
+    )
 
 
 def _fits(mask: Probe, image: Probe) -> bool:

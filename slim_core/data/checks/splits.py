@@ -141,15 +141,15 @@ def _numbered(words: pd.Series) -> np.ndarray:
 
 def _report_alone(words: pd.Series, findings: Findings) -> None:
     """Warn of images that name no unit, such as no patient: nothing keeps them with others of the same."""
-    rows = np.flatnonzero(words == "")
-    if len(rows):
-        has = "has" if len(rows) == 1 else "have"
-        findings.warning(
-            "no-unit",
-            f"{len(rows):,} of {len(words):,} images {has} no {words.name} ({findings.where(rows)}): each "
-            "counts as one of its own, so images that belong together may be in several splits; fill in what is known.",
-            rows,
-        )
+    findings.some(
+        "warning",
+        "no-unit",
+        np.flatnonzero(words == ""),
+        "{n} of {total:,} images [has|have] no {unit} ({where}): each counts as one of its own, so images that belong "
+        "together may be in several splits; fill in what is known.",
+        total=len(words),
+        unit=words.name,
+    )
 
 
 def _kept(draft: Draft, deal: Deal, shares: Mapping[str, float]) -> np.ndarray:
@@ -235,15 +235,16 @@ def _check_apart(draft: Draft, splits: np.ndarray, units: np.ndarray, findings: 
     """Say of units that have images in several splits, which makes a test too easy."""
     assert draft.units is not None
     spread = pd.Series(splits).groupby(units).transform("nunique").to_numpy() > 1
-    rows = np.flatnonzero(spread)
-    if len(rows):
-        n = len(np.unique(units[rows]))
-        findings.warning(
-            "unit-across-splits",
-            f"{n:,} of {units.max() + 1:,} values of {draft.units.name} have images in more than one split "
-            f"({findings.where(rows)}): a model may recognise them, so that measured accuracy is too high.",
-            rows,
-        )
+    findings.some(
+        "warning",
+        "unit-across-splits",
+        np.flatnonzero(spread),
+        "{n_units:,} of {total:,} values of {unit} have images in more than one split ({where}): a model may recognise "
+        "them, so that measured accuracy is too high.",
+        n_units=len(np.unique(units[spread])),
+        total=units.max() + 1,
+        unit=draft.units.name,
+    )
 
 
 def _check_deal(
