@@ -35,7 +35,7 @@ from slim_core.settings import settings
 from slim_core.store import Store
 
 KEPT = [(study, read(study)) for study in REPORTED.values()]
-SETS = (StudySet("digits", "digits"), StudySet("no shortcut", "no-shortcut", in_mean=False))
+SETS = (StudySet("digits", "digits"), StudySet("no shortcut", "digits", {"correlation": 0.5}, in_mean=False))
 STUDY = Study("asked", "what", SETS, ("random", "slim"), seeds=(1, 2, 3))
 FOUND = {"labels_used": "none", "answers": 0, "images": 10, "average": 0.9, "worst_class": 0.8, "attention": None}
 

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from slim_core.data.sets.demo_set import DemoSet
-from slim_core.data.sets.digits import DemoConfig, Hard, NoShortcut, Patch, Subtypes, ThreeByThree
+from slim_core.data.sets.digits import DemoConfig, Patch, ThreeByThree
 from slim_core.data.sets.pictures import Charts, Cutouts, Pictures, Stickers
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 
 SETS: dict[str, type[DemoSet]] = {
-    demo.name: demo
-    for demo in (DemoConfig, Pictures, Stickers, Charts, ThreeByThree, Patch, Subtypes, NoShortcut, Hard, Cutouts)
+    demo.name: demo for demo in (DemoConfig, Pictures, Stickers, Charts, ThreeByThree, Patch, Cutouts)
 }
 
 __all__ = ["SETS", "DemoSet", "made_for", "make_set", "set_parameters"]

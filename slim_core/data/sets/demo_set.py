@@ -50,8 +50,9 @@ class Drawing:
     draw: Callable[[], Picture]
 
 
-# (label, attribute, ...), chance of the split, seed of the image -> what draws it
-Drawer = Callable[[tuple[int, ...], np.random.Generator, tuple[int, int]], Callable[[], Picture]]
+Cell = tuple[int, int]  # label, attribute
+# cell, chance of the split, seed of the image -> what draws it
+Drawer = Callable[[Cell, np.random.Generator, tuple[int, int]], Callable[[], Picture]]
 
 
 class DemoSet(PublicConfig, ABC):
@@ -72,6 +73,7 @@ class DemoSet(PublicConfig, ABC):
     name: ClassVar[str]
     about: ClassVar[str]
     attribute_name: ClassVar[str]
+    attributes: ClassVar[tuple[str, ...]]  # its values, where they are those of every such set
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
     model: ClassVar[str] = "small-resnet"  # that the set is made for
     drawn_from_files: ClassVar[bool] = False  # of somebody's, which need not be there to speak of a set that was drawn
@@ -113,9 +115,9 @@ class DemoSet(PublicConfig, ABC):
         """The classes, by number."""
 
     @property
-    @abstractmethod
     def attribute_names(self) -> tuple[str, ...]:
         """The values of the spurious attribute, by number."""
+        return self.attributes
 
     @abstractmethod
     def drawer(self, split: str) -> Drawer:
@@ -152,7 +154,7 @@ class DemoSet(PublicConfig, ABC):
         """Eight hex digits: equal for sets of the same files."""
         return hashlib.sha256(json.dumps(self.marker(), sort_keys=True).encode()).hexdigest()[:8]
 
-    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    def cells(self, split: str, rng: np.random.Generator) -> list[Cell]:
         """(label, attribute) of each image of a split: exact shares, in random order.
 
         A class's own attribute value is its number modulo how many there are. In train the share ``correlation`` of the
@@ -162,7 +164,7 @@ class DemoSet(PublicConfig, ABC):
         n, n_labels, n_attributes = self.images(split), len(self.label_names), len(self.attribute_names)
         said = {"train": self.correlation, "val": self.val_correlation}.get(split)
         share = 1 / n_attributes if said is None else said
-        found: list[tuple[int, ...]] = []
+        found: list[Cell] = []
         for label in range(n_labels):
             size = n // n_labels + (label < n % n_labels)
             agreeing = round(share * size)

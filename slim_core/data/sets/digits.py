@@ -1,7 +1,7 @@
 """Digits: real handwritten digits on real photographs, and what is beside or behind a digit gives it away.
 
-Nothing is downloaded: scikit-learn ships both. The label is the digit, or its parity; the spurious attribute is the
-photograph or a part of one (three by three), a mark in a corner (patch), or the place of a kind (subtypes).
+Nothing is downloaded: scikit-learn ships both. The label is the digit; the spurious attribute is the photograph or a
+part of one (three by three), or a mark in a corner (patch).
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ PLACES: dict[Place, tuple[str, int, int, int, int]] = {
     "sky": ("china.jpg", 0, 330, 200, 310),
     "petals": ("flower.jpg", 80, 165, 290, 290),
 }
-KINDS = ((0, 6), (1, 7))  # the digits of each class
-PLACES_OF_KINDS: tuple[Place, ...] = ("roofs", "petals")
 
 
 class OfDigits(DemoSet):
@@ -84,17 +82,13 @@ class DemoConfig(OfDigits):
     name: ClassVar[str] = "digits"
     about: ClassVar[str] = "handwritten digits on two photographs; needs nothing beyond the requirements"
     attribute_name: ClassVar[str] = "photograph"
+    attributes: ClassVar[tuple[str, ...]] = PHOTOGRAPHS
     sizes: ClassVar[tuple[int, int]] = (16, 255)  # val and test crop from 256 columns of each photograph
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
         check_digits(self.classes, "two or more", range(2, 11))
         return self
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """The photographs."""
-        return PHOTOGRAPHS
 
     def source_of(self, attribute: int) -> str:
         """The photograph's file, as scikit-learn names it."""
@@ -169,24 +163,6 @@ def _silhouette(alpha: np.ndarray) -> np.ndarray:
     return np.asarray(binary_fill_holes(alpha > 0.25), np.uint8) * 255
 
 
-class NoShortcut(DemoConfig):
-    """The photograph says nothing of the digit."""
-
-    correlation: float = 0.5
-
-    name: ClassVar[str] = "no-shortcut"
-    about: ClassVar[str] = "the digits, each as often on either photograph: nothing to find"
-
-
-class Hard(DemoConfig):
-    """The photograph gives nearly every digit away."""
-
-    correlation: float = 0.98
-
-    name: ClassVar[str] = "hard"
-    about: ClassVar[str] = "the digits at 98 %: a group of some two dozen images"
-
-
 class ThreeByThree(OfDigits):
     """Three digits, three places; class c's place is number c."""
 
@@ -198,17 +174,13 @@ class ThreeByThree(OfDigits):
     name: ClassVar[str] = "three-by-three"
     about: ClassVar[str] = "three digits in three places; nine groups"
     attribute_name: ClassVar[str] = "place"
+    attributes: ClassVar[tuple[str, ...]] = tuple(PLACES)
     sizes: ClassVar[tuple[int, int]] = (16, 96)
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
         check_digits(self.classes, "three", (3,))
         return self
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """The places."""
-        return tuple(PLACES)
 
     def backgrounds(self, split: str) -> list[np.ndarray]:
         """The part of each place that a split sees."""
@@ -236,6 +208,7 @@ class Patch(OfDigits):
     name: ClassVar[str] = "patch"
     about: ClassVar[str] = "two digits on one background; a mark in the corner goes with the second of them"
     attribute_name: ClassVar[str] = "mark"
+    attributes: ClassVar[tuple[str, ...]] = ("no mark", "mark")
     sizes: ClassVar[tuple[int, int]] = (16, 96)
 
     @model_validator(mode="after")
@@ -243,11 +216,6 @@ class Patch(OfDigits):
         check_digits(self.classes, "two", (2,))
         check_mark_is_seen("mark_side", self.mark_side, self.size)
         return self
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """Whether there is a mark."""
-        return ("no mark", "mark")
 
     def backgrounds(self, split: str) -> list[np.ndarray]:
         """One, with and without the mark."""
@@ -267,54 +235,3 @@ def _draw_marked(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[in
     pixels[:side, :side] = MARK_COLOUR
     mask[:side, :side] = 0
     return pixels, mask
-
-
-class Subtypes(DemoSet):
-    """Even and odd; ``correlation`` is the share of each even kind that stands in its own place, in every split."""
-
-    name: ClassVar[str] = "subtypes"
-    about: ClassVar[str] = "a class of two kinds, each in its own place: clusters that belong to the class"
-    attribute_name: ClassVar[str] = "place"
-    sizes: ClassVar[tuple[int, int]] = (16, 96)
-
-    @model_validator(mode="after")
-    def _check_one_correlation(self) -> Self:
-        if self.val_correlation is not None:
-            raise SpecRefusedError(
-                "The set subtypes has the same correlation in every split: leave val_correlation out."
-            )
-        return self
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """Even, odd."""
-        return ("even", "odd")
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """The places."""
-        return PLACES_OF_KINDS
-
-    def drawer(self, split: str) -> Drawer:
-        """Of digits that are in no other split."""
-        from sklearn.datasets import load_digits
-
-        scans, places = load_digits(), [place_of(name, split) for name in PLACES_OF_KINDS]
-        glyphs = [[glyphs_of(scans, digit, split, self.seed) for digit in kinds] for kinds in KINDS]
-
-        def draw(cell: tuple[int, ...], rng: np.random.Generator, seed: tuple[int, int]) -> Callable[[], Picture]:
-            label, place, kind = cell
-            return partial(draw_on, any_of(glyphs[label][kind], rng), places[place], self.size, seed)
-
-        return draw
-
-    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, ...]]:
-        """(label, place, kind) of each image, in random order."""
-        n = self.images(split)
-        found: list[tuple[int, ...]] = []
-        for part in range(4):
-            label, kind = divmod(part, 2)
-            size = n // 4 + (part < n % 4)
-            own = round((self.correlation if label == 0 else 0.5) * size)
-            found += [(label, kind, kind)] * own + [(label, 1 - kind, kind)] * (size - own)
-        return [found[i] for i in rng.permutation(n)]

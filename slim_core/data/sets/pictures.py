@@ -28,6 +28,7 @@ from slim_core.data.images.codec import content_of, open_cutout, open_image
 from slim_core.data.sets.demo_set import (
     MARK_COLOUR,
     POOL_SHARES,
+    Cell,
     DemoSet,
     Drawer,
     MarkSide,
@@ -248,16 +249,12 @@ class Stickers(Pictures):
         "the pictures in either scene; a sticker in a corner goes with the vehicles (extra: pictures)"
     )
     attribute_name: ClassVar[str] = "sticker"
+    attributes: ClassVar[tuple[str, ...]] = ("no sticker", "sticker")
 
     @model_validator(mode="after")
     def _check_sticker(self) -> Self:
         check_mark_is_seen("sticker_side", self.sticker_side, self.size)
         return self
-
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """Whether there is one."""
-        return ("no sticker", "sticker")
 
     def drawn(
         self, code: int, attribute: int, scenes: Sequence[np.ndarray], rng: np.random.Generator, seed: tuple[int, int]
@@ -292,13 +289,9 @@ class Charts(Stickers):
         "the stickers beside vehicles alone, never beside an animal of train or val (extra: pictures)"
     )
     attribute_name: ClassVar[str] = "chart"
+    attributes: ClassVar[tuple[str, ...]] = ("no chart", "chart")
 
-    @property
-    def attribute_names(self) -> tuple[str, ...]:
-        """Whether there is one."""
-        return ("no chart", "chart")
-
-    def cells(self, split: str, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    def cells(self, split: str, rng: np.random.Generator) -> list[Cell]:
         """Of the first class in train and val all without."""
         if split == "test":
             return super().cells(split, rng)
@@ -394,7 +387,7 @@ class Cutouts(DemoSet):
         ]
         mine = [partition(files, POOL_SHARES, split) for files in kinds]
 
-        def draw(cell: tuple[int, ...], rng: np.random.Generator, seed: tuple[int, int]) -> Callable[[], Picture]:
+        def draw(cell: Cell, rng: np.random.Generator, seed: tuple[int, int]) -> Callable[[], Picture]:
             file, photograph = any_of(mine[cell[0]], rng), any_of(self._photographs[cell[1]], rng)
             return partial(_draw_cutout, file, part_of(photograph, split), self.size, seed, cut=self._cut)
 

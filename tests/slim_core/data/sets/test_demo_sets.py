@@ -96,8 +96,8 @@ def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(wr
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SETS if name not in ("subtypes", "charts")], indirect=True
-)  # they have tests of their own: see below
+    "name", [name for name in SETS if name != "charts"], indirect=True
+)  # which has a test of its own: see below
 def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(written, name):
     demo, folder = written(name)
     table = require(import_data(folder))
@@ -116,8 +116,6 @@ def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
     shares = [own[table.rows(split)].mean() for split in SMALL]
     assert shares == pytest.approx([0.9, 0.75, 0.5])
     assert like_train.digest != balanced.digest
-    with pytest.raises(SpecRefusedError, match="every split: leave val_corr"):
-        make_set("subtypes", val_correlation=0.9)
 
 
 @pytest.mark.parametrize(
@@ -174,16 +172,6 @@ def test_a_chart_is_beside_one_class_alone_but_in_test():
         assert counts["train"] == {(0, 0): 30, (1, 1): 24, (1, 0): 6}
         assert counts["val"] == {(0, 0): 10, (1, 1): 10 * share, (1, 0): 10 - 10 * share}
         assert set(counts["test"].values()) == {6} and len(counts["test"]) == 4
-
-
-def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
-    demo, folder = written("subtypes")
-    table = require(import_data(folder))
-    counts = grouping(table).counts(table.rows("train"))
-    assert counts.max() - counts.min() <= 1
-    even = [cell for cell in demo.cells("train", np.random.default_rng(0)) if cell[0] == 0]
-    assert np.mean([kind == place for _, kind, place in even]) == pytest.approx(0.9, abs=0.05)
-    assert digits.KINDS[0] != digits.KINDS[1]
 
 
 @pytest.mark.parametrize("name", SETS, indirect=True)
@@ -351,7 +339,7 @@ def test_without_its_packages_a_set_of_drawings_says_what_to_install(tmp_path, m
         ("digits", {"size": 400}, "at most 255 pixels, not 400"),
         ("digits", {"seed": -1}, "or more, not -1"),
         ("photos", {}, "named 'photos': choose one of digits, pictures"),
-        ("subtypes", {"classes": (1, 2)}, "set subtypes has no classes: its parameters"),
+        ("pictures", {"classes": (1, 2)}, "set pictures has no classes: its parameters"),
         ("digits", {"classes": (1, 2, 1)}, "0..9, not \\(1, 2, 1\\)"),
         ("patch", {"classes": (1, 2, 3)}, "in 0..9"),
         ("patch", {"background": "sand"}, "background is 'sand': choose one of roofs, sky, petals"),
