@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import glob
+import hashlib
 import os
 import re
 import secrets
@@ -116,6 +117,12 @@ def write_text(path: Path, text: str) -> None:
     """
     with output_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def not_written(path: Path, error: OSError) -> str:

@@ -19,9 +19,9 @@ from typing import IO, TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from slim_core.data.fingerprint import sha256_of
 from slim_core.data.images.codec import stand_in_refusal
 from slim_core.errors import CheckpointRefusedError
+from slim_core.result_files import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.data.fingerprint import check_unchanged, file_records, news_of_folders
-from slim_core.data.table import ImageTable
+from slim_core.data.table import ImageTable, check_unchanged, file_records, news_of_folders
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
@@ -192,7 +191,7 @@ class Datasets:
         return table
 
     def unchanged_table(self, dataset_id: str) -> ImageTable:
-        """The table of a data set whose files are still those that were imported (slim_core.data.fingerprint).
+        """The table of a data set whose files are still those that were imported (slim_core.data.table).
 
         Raises:
             NotFoundError: there is no such data set.

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.data.fingerprint import sha256_of
 from slim_core.data.table import SPLITS, Split
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
+from slim_core.result_files import sha256_of
 from slim_core.store import notes, schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, in_chunks, new_id

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from slim_core.data.fingerprint import SAMPLE, check_unchanged, file_records
 from slim_core.data.importing import import_data
+from slim_core.data.table import SAMPLE, check_unchanged, file_records
 from slim_core.errors import DataRefusedError
 from slim_core.runs.execute import execute
 from slim_core.settings import Settings

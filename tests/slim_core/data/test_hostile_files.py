@@ -164,7 +164,6 @@ def test_bytes_in_a_parquet_are_read_where_they_are_text_and_refused_where_not(r
             "1.png,café",
         ),
         ("path,label\n0.png,a\n".encode("utf-16"), "UTF-16"),
-        (b"<!DOCTYPE html><p>gone", "a web page"),
     ],
 )
 def test_a_table_in_another_encoding_or_of_another_kind_names_the_line(root, limits, content, message):
@@ -374,6 +373,8 @@ ONE = {"images": [{"id": 0, "file_name": "0.png"}], "annotations": [{"image_id":
             for name in (5, None, ["a"], {"a": 1})
         ),
         ("coco.json", {"images": [], "annotations": 5}, "missing-column"),
+        ("coco.json", {"images": [{}], "annotations": [{}]}, "missing-column"),
+        ("coco.json", {"images": [], "annotations": []}, "no-images"),
         ("table.parquet", None, "unreadable-metadata"),
     ],
 )

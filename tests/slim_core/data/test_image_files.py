@@ -78,10 +78,11 @@ def test_missing_images_are_counted_and_their_rows_named(waterbirds, limits):
     [
         (lambda _: b"", "broken-files", "JPEG"),
         (lambda _: b"<html>moved</html>", "broken-files", "web page"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "broken-files", "Git LFS"),
         (lambda whole: whole[:-200], "broken-files", "cut short"),  # its header is whole
         (lambda _: huge_png(), "large-files", "12500 x 8000 = 100 million"),
     ],
-    ids=["empty", "web page", "cut short", "100 megapixels"],
+    ids=["empty", "web page", "pointer", "cut short", "100 megapixels"],
 )
 def test_an_image_that_cannot_be_used_is_refused_by_name_and_row(waterbirds, limits, content, code, told):
     path = waterbirds / names_of(waterbirds)[4]

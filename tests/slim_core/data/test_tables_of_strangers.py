@@ -241,14 +241,6 @@ def test_what_is_no_data_set_is_refused_with_what_to_do(
     assert not missing(error.message, *told)
 
 
-def test_pointers_of_git_lfs_are_not_called_broken_images(root: Path, limits: Settings) -> None:
-    table(root, PETS)
-    for i in range(N):
-        (root / f"{i}.jpg").write_text(POINTER.format(i))
-    (error,) = imported(root, limits).report.errors
-    assert "0.jpg is a Git" in error.message
-
-
 def test_a_folder_with_a_table_for_each_split_says_which_there_are(root: Path, limits: Settings) -> None:
     for name in ("test", "train", "val"):
         table(root, PETS)

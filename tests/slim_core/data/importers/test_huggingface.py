@@ -88,14 +88,6 @@ def test_a_column_that_is_to_be_the_label_and_the_attribute_is_refused(root: Pat
     assert error.code == "columns" and not missing(error.message, "place", "label", "attribute")
 
 
-def test_images_that_are_named_by_paths_alone_are_used_where_they_lie(root: Path, limits: Settings) -> None:
-    table, names = pets(0, 16), [{"path": f"{i}.jpg"} for i in range(16)]
-    for i in range(16):
-        (root / f"{i}.jpg").write_bytes(content(i))
-    write(root / "data.parquet", table.set_column(0, "image", pa.array(names)))
-    assert len(require(imported(root, limits))) == 16
-
-
 def test_a_second_import_writes_nothing_and_gives_the_same_data_set(root: Path, limits: Settings) -> None:
     first = require(imported(hub(root), limits, unpack="yes"))
     times = {one: one.stat().st_mtime_ns for one in kept(limits)}
@@ -190,11 +182,15 @@ def test_several_labels_an_image_are_refused(root: Path, limits: Settings) -> No
     assert "values an image (list<" in error.message and "name another with label=COLUMN" in error.message
 
 
-def test_parquet_whose_images_are_only_named_is_read_where_they_lie(root: Path, limits: Settings) -> None:
+@pytest.mark.parametrize("has_bytes", [False, True])
+def test_parquet_whose_images_are_only_named_is_read_where_they_lie(
+    root: Path, limits: Settings, has_bytes: bool
+) -> None:
     for i in range(24):
         (root / f"{i}.jpg").write_bytes(content(i))
-    images = [{"bytes": None, "path": f"{i}.jpg"} for i in range(24)]
-    write(root / "train.parquet", pa.table({"image": pa.array(images, IMAGE), "label": ["a", "b"] * 12}))
+    images = [{"bytes": None, "path": f"{i}.jpg"} if has_bytes else {"path": f"{i}.jpg"} for i in range(24)]
+    column = pa.array(images, IMAGE) if has_bytes else pa.array(images)
+    write(root / "train.parquet", pets(0, 24).set_column(0, "image", column))
     table = require(imported(root, limits))
     assert table.image_path(7) == root / "7.jpg" and not kept(limits)
 
@@ -221,12 +217,6 @@ def test_a_link_from_a_folder_that_is_named_snapshots_to_elsewhere_is_not_follow
     link.symlink_to(tmp_path / "secret" / link.name)
     (error,) = imported(tmp_path / "snapshots", limits, unpack="yes").report.errors
     assert "a link out" in error.message
-
-
-def test_the_same_image_in_two_splits_is_found(root: Path, limits: Settings) -> None:
-    write(root / "train.parquet", pets(0, 20))
-    write(root / "test.parquet", pets(10, 8))
-    assert "have a duplicate" in codes(imported(root, limits, unpack="yes"))["duplicates"]
 
 
 def test_what_is_no_image_and_an_empty_cell_are_named_by_their_rows(root: Path, limits: Settings) -> None:

@@ -5,14 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
-
-RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -20,12 +18,6 @@ def root(tmp_path):
     folder = tmp_path / "data" / "mine"
     folder.mkdir(parents=True)
     return folder
-
-
-def draw(*paths):
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(RNG.integers(0, 256, (12, 16, 3), np.uint8)).save(path)
 
 
 def read(root, limits, form, **options):
@@ -38,14 +30,6 @@ def read(root, limits, form, **options):
 def counts(table, split):
     groups = grouping(table)
     return dict(zip(groups.names, groups.counts(table.rows(split)).tolist(), strict=True))
-
-
-def test_a_folder_for_each_class_in_folders_for_each_split(root, limits):
-    for split in ("train", "valid", "test"):
-        draw(*(root / split / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(3)))
-    table, codes = read(root, limits, "image-folder")
-    assert table.label_names == ("cat", "dog") and codes == {}
-    assert [len(table.rows(split)) for split in ("train", "val", "test")] == [6, 6, 6]
 
 
 def test_class_folders_alone_are_dealt_out_the_same_each_time_and_otherwise_by_another_seed(root, limits):
@@ -406,21 +390,6 @@ def test_an_annotation_of_no_category_is_named(root, limits):
     write_coco(root, ["cat", "dog"], lambda i: 99 if i == 3 else i % 2 + 1)
     (error,) = import_data(root, settings=limits).report.errors
     assert error.code == "labels" and "of the category 99, which instances.json does not list" in error.message
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("annotations.json", '{"images": [], "annotations": [], "categories": []}', "annotates no image"),
-        ("annotations.json", '{"images": [{}], "annotations": [{}], "categories": [{}]}', "without its id"),
-        ("metadata.csv", "<html><body>404</body></html>\n<p>gone</p>", "page and not a table"),
-        ("metadata.csv", "", "a readable table"),
-    ],
-)
-def test_broken_metadata_is_refused_in_a_sentence(root, limits, name, content, message):
-    (root / name).write_text(content)
-    report = import_data(root, settings=limits).report
-    assert len(report.errors) == 1 and message in report.errors[0].message
 
 
 def test_a_folder_that_cannot_be_read_is_refused_by_name(root, limits, monkeypatch):
