@@ -256,12 +256,17 @@ def test_what_a_command_submits_and_registers_on_its_way_is_logged_as_of_every_o
 
 
 @pytest.fixture
-def asked(looped, home, monkeypatch):
-    """The command line on the store of the looped fixture, with a fresh campaign."""
-    from slim_core import api
-
+def on_looped(looped, home, monkeypatch):
+    """The command line works on the store of the looped fixture."""
     monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
     settings.cache_clear()
+
+
+@pytest.fixture
+def asked(looped, on_looped):
+    """A fresh campaign there."""
+    from slim_core import api
+
     return api.choose_candidates(
         looped.loop.space.id, share=0.03, seed=11, at=looped.at, name=f"asked at {time.time()}"
     )
@@ -567,9 +572,7 @@ def test_a_run_that_is_done_is_not_done_again_unless_forced(small_demo, home, ca
         (("run", "--data", "DATA", "--size", 0), "the subsets is 0: give 1 or"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch, capsys, command, sentence):
-    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
-    settings.cache_clear()
+def test_an_option_that_makes_no_sense_is_one_sentence(looped, on_looped, capsys, command, sentence):
     campaign, names = looped.loop.campaign.id, {"MODEL": looped.loop.reference.id, "DATA": looped.dataset.id}
     words = [names.get(word, word) for word in command]
     of_campaign = ("--campaign", campaign) if command[0] in ("answer", "curate") else ()
@@ -594,22 +597,16 @@ def test_a_pass_says_how_many_of_its_maps_are_empty(monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gradcam"])
-def test_a_pass_without_the_training_images_leads_to_a_space_of_those_that_it_has(
-    looped, home, monkeypatch, capsys, kind
-):
-    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
-    settings.cache_clear()
+def test_a_pass_without_the_training_images_leads_to_a_space_of_those_that_it_has(looped, on_looped, capsys, kind):
     assert slim(kind, "--model", looped.loop.reference.id, "--splits", "val,test") == 0
     (words,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")]
     _, *command = words.removeprefix("next: ").split()
     assert slim(*command) == 0, "the command that is named works"
 
 
-def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, home, monkeypatch, capsys):
+def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, on_looped, capsys):
     from slim_core import api
 
-    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
-    settings.cache_clear()
     space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
     assert slim("candidates", "--space", space.id, "--share", 0.05) == 0
     said = capsys.readouterr()
@@ -620,9 +617,7 @@ def test_a_campaign_about_another_split_says_so_and_leads_to_no_subset(looped, h
     assert "slim curate" not in capsys.readouterr().out, "which refuses the campaign"
 
 
-def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, monkeypatch, capsys):
-    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
-    settings.cache_clear()
+def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, on_looped, capsys):
     assert slim("curate", "--strategy", "random", "--size", 5000, "--space", looped.loop.space.id) == 0
     assert "5,000 images were asked" in capsys.readouterr().err
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,47 +60,6 @@ def test_a_data_set_with_a_run_that_waits_is_kept(store: Store, dataset: Dataset
     run, _ = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
     assert slim("delete", dataset.id, "--yes") == 2
     assert f"1 run queued or running ({run.id})" in said(capsys)
-
-
-def web_page(folder: Path) -> None:
-    (folder / "t.csv").write_text("<!DOCTYPE html><title>404</title>")
-
-
-def latin(folder: Path) -> None:
-    (folder / "t.csv").write_bytes("path,label\n1.png,K\xe4fer\n".encode("latin-1"))
-
-
-def many_classes(folder: Path) -> None:
-    (folder / "t.csv").write_text("path,label\n" + "".join(f"1.png,class {i}\n" for i in range(40_000)))
-
-
-def negative(folder: Path) -> None:
-    (folder / "t.csv").write_text("path,label\n" + "".join(f"{i}.png,{i % 3 - 1}\n" for i in range(24)))
-
-
-def circle(folder: Path) -> None:
-    for name in ("cat", "dog"):
-        (folder / name).symlink_to(folder)
-
-
-@pytest.mark.parametrize(
-    ("bad", "sentence"),
-    [
-        (web_page, "and not a table, often an error"),
-        (latin, "Latin-1 or Windows-1252 ('1.png,Käfer'); save"),
-        (many_classes, "has 40,000 different labels, more than 10,000: name another column"),
-        (negative, "such as '-1' (lines 2, 5, 8, 11, 14, ...): number the labels from 0, or write names."),
-        (circle, "links to folders"),
-    ],
-)
-def test_what_cannot_be_read_is_said_in_one_sentence_and_registers_nothing(
-    store: Store, tmp_path: Path, bad: Callable[[Path], None], sentence: str, capsys
-) -> None:
-    folder = tmp_path / "bad"
-    folder.mkdir()
-    bad(folder)
-    assert slim("import", folder, "--register") == 2
-    assert said(capsys).count(sentence) == 1 and store.datasets.all() == []
 
 
 def test_data_sets_of_one_name_are_told_and_a_folder_of_other_images_is_not_passed_over(

@@ -288,15 +288,3 @@ def test_times_are_those_of_the_clock_of_this_machine(zone: str, hour: str, monk
     finally:
         monkeypatch.undo()
         time.tzset()
-
-
-def test_runs_are_listed_with_the_time_of_this_machine(store: Store, dataset: Dataset, monkeypatch, capsys):
-    run = train(store, dataset)
-    monkeypatch.setenv("TZ", "XXX-11")
-    time.tzset()
-    try:
-        assert slim("runs") == 0
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert (run.created_at + timedelta(hours=11)).isoformat(" ", "minutes").partition("+")[0] in said(capsys)

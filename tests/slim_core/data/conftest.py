@@ -30,6 +30,14 @@ def data(tmp_path):
     return folder
 
 
+@pytest.fixture
+def root(data):
+    """An empty folder for one data set."""
+    folder = data / "mine"
+    folder.mkdir()
+    return folder
+
+
 def save_image(path, seed, size=(40, 30)):
     """An image of noise; another seed gives other bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)

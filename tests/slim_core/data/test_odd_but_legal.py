@@ -17,27 +17,16 @@ from slim_core.data import tables as text
 from slim_core.data.choosing import preview
 from slim_core.data.images.codec import ImageTransform, load_mask, load_pixels
 from slim_core.data.importing import import_data
-from slim_core.data.report import Imported, require
+from slim_core.data.report import require
 from slim_core.data.table import BOX_COLUMNS, ImageTable
 from slim_core.data.unpacking import unpack_upload
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 from tests.refusals import missing
 from tests.slim_core.data.drawn import draw
-from tests.slim_core.data.faults import faults
+from tests.slim_core.data.faults import faults, imported
 
 SPLITS = ("train", "val", "test")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-def imported(root: Path, limits: Settings, **options: str) -> Imported:
-    return import_data(root, options=options, settings=limits)
 
 
 def read(root: Path, limits: Settings, form: str, **options: str) -> tuple[ImageTable, dict[str, str]]:

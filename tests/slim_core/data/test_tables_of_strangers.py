@@ -14,6 +14,7 @@ from slim_core.data.report import Imported, require
 from slim_core.settings import Settings
 from tests.refusals import missing
 from tests.slim_core.data.conftest import save_image
+from tests.slim_core.data.faults import imported
 
 N = 24
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{:064d}\nsize 12345\n"
@@ -34,10 +35,6 @@ def table(
 
 def named(name: str, label: Callable[[int], object] = lambda i: ("cat", "dog")[i % 2]) -> list[str]:
     return [f"{name.format(i=i)},{label(i)}" for i in range(N)]
-
-
-def imported(root: Path, limits: Settings) -> Imported:
-    return import_data(root, settings=limits)
 
 
 def notes(found: Imported) -> str:
@@ -161,6 +158,14 @@ def test_folders_that_are_links_are_left_out_and_named(tmp_path: Path, limits: S
     (tmp_path / "set" / "cat" / "loop").symlink_to(tmp_path / "set" / "cat")
     found = imported(tmp_path / "set", limits)
     assert len(require(found)) == N and not missing(notes(found), "bird, cat/loop")
+
+
+def test_links_to_folders_alone_are_no_data_set(tmp_path: Path, limits: Settings) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).symlink_to(tmp_path / "set")
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert error.code == "no-metadata" and "links to folders" in error.message
 
 
 PETS = named("{i}.jpg")

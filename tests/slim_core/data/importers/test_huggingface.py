@@ -24,16 +24,7 @@ from slim_core.data.unpacking import Packed, imported_images
 from slim_core.settings import Settings
 from tests.hub import FEATURES, IMAGE, content, hub, pets, write
 from tests.refusals import missing
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "pets").mkdir()
-    return tmp_path / "pets"
-
-
-def imported(path: Path, limits: Settings, **options: str) -> Imported:
-    return import_data(path, settings=limits, options=options)
+from tests.slim_core.data.faults import imported
 
 
 def codes(found: Imported) -> dict[str, str]:

@@ -10,18 +10,12 @@ import pandas as pd
 import pytest
 
 from slim_core.data.choosing import preview
-from slim_core.data.importing import import_data
-from slim_core.data.report import Imported, require
+from slim_core.data.report import require
 from slim_core.settings import Settings
 from tests.slim_core.data.conftest import save_image
+from tests.slim_core.data.faults import imported
 
 Rows = list[dict[str, Any]]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "pets").mkdir()
-    return tmp_path / "pets"
 
 
 def rows(split: str, n: int = 12) -> Rows:
@@ -44,10 +38,6 @@ def write(table: Path, found: Rows) -> None:
         pd.DataFrame(found).to_csv(table, index=False)
     else:
         pd.DataFrame(found).to_parquet(table)
-
-
-def imported(root: Path, limits: Settings, **options: str) -> Imported:
-    return import_data(root, settings=limits, options=options)
 
 
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "metadata.parquet"])

@@ -13,13 +13,6 @@ from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
 
 
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "data" / "mine"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def read(root, limits, form, **options):
     """The table; the form must have been found without being named."""
     imported = import_data(root, options=options, settings=limits)
