@@ -76,24 +76,26 @@ def browse(path: Path | str, settings: Settings, words: str = "") -> Listing:
     root = _root_of(folder, settings)
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if not os.path.samestat(
+                os.fstat(opened), settings.allowed(folder).stat()
+            ):  # a link took its place just now
+                raise PathRefusedError(f"{folder} was replaced while it was being read: open it again.")
+            return _listed(folder, root, opened, settings, words.strip().casefold())
+        finally:
+            os.close(opened)
     except OSError as error:
         raise PathRefusedError(f"{folder} cannot be listed ({error.strerror}): choose another folder.") from error
-    try:
-        if not os.path.samestat(os.fstat(opened), settings.allowed(folder).stat()):  # a link took its place just now
-            raise PathRefusedError(f"{folder} was replaced while it was being read: open it again.")
-        return _listed(folder, root, opened, settings, words.strip().casefold())
-    except OSError as error:
-        raise PathRefusedError(f"{folder} cannot be listed ({error.strerror}): choose another folder.") from error
-    finally:
-        os.close(opened)
 
 
 def _listed(folder: Path, root: Path, opened: int, settings: Settings, words: str) -> Listing:
-    found = _Names()
-    for entry in _entries(opened):
-        found.take(entry, words)
-    folders, tables = found.folders, found.tables
-    for path in _inside_roots(folder, found.links, settings):
+    with os.scandir(opened) as inside:
+        entries = list(islice(inside, MOST_READ + 1))
+    shown = [one for one in entries if _is_shown(one.name, words)]
+    links = [one.name for one in shown if one.is_symlink()]
+    folders = [one.name for one in shown if one.is_dir(follow_symlinks=False)]
+    tables = [name for name in {one.name for one in shown} - {*links, *folders} if name.lower().endswith(SUFFIXES)]
+    for path in _inside_roots(folder, links, settings):
         if path.is_dir():
             folders.append(path.name)
         elif path.name.lower().endswith(SUFFIXES):
@@ -106,35 +108,14 @@ def _listed(folder: Path, root: Path, opened: int, settings: Settings, words: st
         tuple(Entry(path, _is_readable(path)) for path in paths[:MOST_SHOWN]),
         tuple(folder / name for name in sorted(tables, key=str.casefold)[:MOST_SHOWN]),
         len(paths),
-        found.n_images,
-        is_cut=found.n_read > MOST_READ,
+        n_images=sum(one.name.lower().endswith(IMAGE_SUFFIXES) for one in entries),
+        is_cut=len(entries) > MOST_READ,
     )
 
 
-class _Names:
-    """What a folder's entries are, by their names and what the folder itself says of them."""
-
-    def __init__(self) -> None:
-        self.folders, self.tables, self.links = list[str](), list[str](), list[str]()
-        self.n_images = self.n_read = 0
-
-    def take(self, entry: os.DirEntry[str], words: str) -> None:
-        self.n_read += 1
-        name = entry.name
-        self.n_images += name.lower().endswith(IMAGE_SUFFIXES)
-        if name.startswith(".") or not name.isprintable() or words not in name.casefold():
-            return  # a name that is no text can neither be shown nor typed
-        if entry.is_symlink():
-            self.links.append(name)
-        elif entry.is_dir(follow_symlinks=False):
-            self.folders.append(name)
-        elif name.lower().endswith(SUFFIXES):
-            self.tables.append(name)
-
-
-def _entries(opened: int) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(opened) as found:
-        yield from islice(found, MOST_READ + 1)
+def _is_shown(name: str, words: str) -> bool:
+    """Not a hidden one, nor one that is no text and can neither be shown nor typed."""
+    return not name.startswith(".") and name.isprintable() and words in name.casefold()
 
 
 def _inside_roots(folder: Path, links: list[str], settings: Settings) -> Iterator[Path]:
