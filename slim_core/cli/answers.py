@@ -29,7 +29,6 @@ from slim_core.store.campaigns.campaigns import still_needed
 from slim_core.store.campaigns.consensus import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
-    from slim_core.annotation.answer_import import ImportedAnswers
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
@@ -81,8 +80,7 @@ def candidates(
         say(why)
     _show_gold(at.store, campaign)
     if campaign.split in OF_OTHER_IMAGES:
-        about = f"This campaign is about {campaign.split} images. {OF_OTHER_IMAGES[campaign.split]}"
-        warn(about)
+        warn(f"This campaign is about {campaign.split} images. {OF_OTHER_IMAGES[campaign.split]}")
     if csv:
         _write_questions(at.store, campaign, csv)
     say(f"[bold green]campaign[/] [bold]{campaign.id}[/]")
@@ -175,7 +173,8 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     )
     if needed := still_needed(campaign, state):
         say(needed, "yellow")
-    _show_use(campaign)
+    if campaign.split == "train":  # of no other do answers choose a subset
+        say(f"next: [cyan]slim curate --campaign {campaign.id}[/]")
 
 
 def _show_unscored(store: Store, campaign: Campaign) -> None:
@@ -185,12 +184,6 @@ def _show_unscored(store: Store, campaign: Campaign) -> None:
     if n := n_unscored(store, campaign.id):
         asked = counted(len(store.campaigns.items(campaign.id)), "image")
         say(f"{n:,} of {asked} have no score against a mask: they are answered unsure.", "yellow")
-
-
-def _show_use(campaign: Campaign) -> None:
-    """The command that uses the answers of a campaign; nothing where none does."""
-    if campaign.split == "train":
-        say(f"next: [cyan]slim curate --campaign {campaign.id}[/]")
 
 
 def _show_gold(store: Store, campaign: Campaign) -> None:
@@ -253,14 +246,9 @@ def _import(store: Store, campaign: Campaign, path: Path, annotator: str, leave_
     done = import_file(store, campaign, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
         warn(f"left out: {visible(one.sentence)}")
-    _show_imported(campaign, done)
-    _show_progress(store, campaign)
-
-
-def _show_imported(campaign: Campaign, done: ImportedAnswers) -> None:
-    """How many answers of a file are new, and how many of these count."""
     late = f", {done.n_over_quota} of them over quota (stored, not counted)" if done.n_over_quota else ""
     say(f"[bold green]answers[/] of [bold]{campaign.id}[/]: {done.n_new} new{late}, {done.n_known} were already stored")
+    _show_progress(store, campaign)
 
 
 def shapes(
@@ -278,8 +266,7 @@ def shapes(
     dataset = newest_data_set(at) if data is None else store.datasets.of(data)
     if action == "export":
         n = shape_files.write(store, dataset, file, overwrite=overwrite)
-        drawn = f"[bold green]{n:,} drawn images[/] of {escaped(dataset.name)} written to {escaped(file)}"
-        say(drawn)
+        say(f"[bold green]{n:,} drawn images[/] of {escaped(dataset.name)} written to {escaped(file)}")
         return
     taken = shape_files.read(store, dataset, file, by=BY)
     same = f", {taken.n_same:,} were already stored" if taken.n_same else ""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slim_core.data.report import Imported, ImportReport
-    from slim_core.data.table import ImageTable
     from slim_core.store.datasets import Dataset, Datasets
 
 ROWS_SHOWN = 20  # of groups where some are empty
@@ -113,7 +112,7 @@ def import_folder(
     """
     from slim_core.cli.kit.progress import progress_bar
     from slim_core.data.importing import ToImport, import_asked
-    from slim_core.store.versions import splits_before
+    from slim_core.store.versions import news_of, splits_before
 
     causes = [word.strip() for word in leave_out.split(",")] if leave_out else ()
     asked = ToImport(path, format, name, pairs(option), files, causes)
@@ -125,8 +124,8 @@ def import_folder(
     write_json(json_path, imported.report.to_json())
     given = {"--format": format, "--name": name, "--files": files if files != "sample" else None}
     words = import_words(path, given, option or ())
-    if imported.table is not None:
-        show_version(known, imported.table)
+    if imported.table is not None and (news := news_of(known, imported.table)):
+        say_as_it_is(news)
     if not imported.report.ok:
         show_remedy(imported.report, words, leave_out)
         raise typer.Exit(2)
@@ -135,14 +134,6 @@ def import_folder(
         return
     words += ["--leave-out", leave_out] if leave_out else []
     say(f"nothing was registered; next: [cyan]{in_shell(*words, '--register')}[/]")
-
-
-def show_version(known: Datasets, found: ImageTable) -> None:
-    """Say where this folder is registered already, and what has changed since."""
-    from slim_core.store.versions import news_of
-
-    if news := news_of(known, found):
-        say_as_it_is(news)
 
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:

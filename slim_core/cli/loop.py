@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from slim_core.runs.methods import Loop, Outcome
     from slim_core.store import Store
 
+RATES_SHOWN = {  # heading -> name in what an outcome comes to
+    "worst group": "wga",
+    "average": "average",
+    "adjusted": "adjusted_average",
+    "worst class": "worst_class",
+    "attention": "attention_precision",
+}
 MOST_COLUMNS = 8  # groups that a terminal shows beside each other
 LATEST = "latest"
 
@@ -110,8 +117,7 @@ def run(
     failed = [failure._asdict() for failure in failures]
     write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes), "failed": failed})
     for failure in failures:
-        message = f"{failure.method}, seed {failure.seed}, failed: {failure.message}"
-        refuse(message)
+        refuse(f"{failure.method}, seed {failure.seed}, failed: {failure.message}")
     if failures:
         raise typer.Exit(2)
 
@@ -182,38 +188,24 @@ def by_method(outcomes: list[Outcome]) -> dict[str, list[dict[str, Any]]]:
 
 def show_outcomes(outcomes: list[Outcome]) -> None:
     """Print one row a method and seed, in percent."""
-    rows = []
-    for outcome in outcomes:
-        entry = outcome.to_json()
-        rates = ("wga", "average", "adjusted_average", "worst_class", "attention_precision")
-        rows.append(
-            [
-                outcome.method,
-                str(outcome.seed),
-                outcome.labels_used,
-                *(in_percent(entry[key]) for key in rates),
-                f"{outcome.n_images:,}",
-                f"{outcome.n_answers:,} ({percent(outcome.answers_share)})",
-                f"{outcome.seconds:.0f}",
-            ]
-        )
-    columns = [
-        "method",
-        "seed",
-        "labels used",
-        "worst group",
-        "average",
-        "adjusted",
-        "worst class",
-        "attention",
-        "images",
-        "answers",
-        "seconds",
-    ]
     from slim_core.metrics import of_environments
 
+    columns: dict[str, Callable[[Outcome], str]] = {
+        "method": lambda one: one.method,
+        "seed": lambda one: str(one.seed),
+        "labels used": lambda one: one.labels_used,
+        **{heading: partial(_rate, key=key) for heading, key in RATES_SHOWN.items()},
+        "images": lambda one: f"{one.n_images:,}",
+        "answers": lambda one: f"{one.n_answers:,} ({percent(one.answers_share)})",
+        "seconds": lambda one: f"{one.seconds:.0f}",
+    }
+    rows = [[cell(outcome) for cell in columns.values()] for outcome in outcomes]
     estimated = any(of_environments(outcome.evaluation.metrics or {}) for outcome in outcomes)
-    table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows)
+    table("Test, in %" + (" (groups are estimated)" if estimated else ""), list(columns), rows)
+
+
+def _rate(outcome: Outcome, key: str) -> str:
+    return in_percent(outcome.to_json()[key])
 
 
 def compare(
