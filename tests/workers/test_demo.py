@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,7 +16,6 @@ import pytest
 
 from benchmarks.processes import command_of, is_alive
 from slim_core.data.sets import SETS, make_set
-from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import Settings
 from tests.refusals import missing, refusal
@@ -85,10 +83,9 @@ def test_a_demo_is_called_by_its_set_and_a_seed_other_than_the_usual_one():
 
 
 @pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("charts", 160), ("digits", 64)])
-def test_of_a_pretrained_network_only_last_layers_are_trained(name, size, tmp_path):
+def test_of_a_pretrained_network_only_last_layers_are_trained(name, size):
     drawn = demo.demo_set(name, 3)
-    (tmp_path / MARKER).write_text(json.dumps(drawn.marker()))
-    config = demo.config_of(SimpleNamespace(id="d-1", format="demo", root=str(tmp_path)), drawn)
+    config = demo.config_of(SimpleNamespace(id="d-1", format="demo", report={"model": drawn.model}), drawn)
     assert (drawn.size, config.seed, config.dataset) == (size, 3, "d-1")
     assert config.frozen == config.maps_on_test == (name != "digits")
     assert config.train == ({} if name == "digits" else {"image_size": 160})
