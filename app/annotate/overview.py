@@ -13,7 +13,7 @@ import streamlit as st
 from app import session
 from app.annotate import charts, manage
 from app.annotate.agreement import show_annotators
-from app.ui import notes, tables
+from app.ui import run_state, tables
 from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.reruns import fragment
 from slim_core.annotation.answered_space import answered_space
@@ -42,7 +42,7 @@ def show(campaign: Campaign) -> None:
         session.store().campaigns.require_space(campaign)
     has_space = session.store().campaigns.has_space(campaign)
     _about(campaign)
-    notes.show(campaign.id, campaign.name)
+    run_state.show_described(campaign.id, campaign.name)
     (_now_polled if campaign.status == "open" else _now)(campaign)
     if has_space:
         with errors_shown():
@@ -91,9 +91,11 @@ def _now(campaign: Campaign) -> None:
     progress, spent = store.campaigns.progress(campaign.id), store.answers.cost(campaign.id)
     with st.container(key=f"campaign-counts-{campaign.id}"):  # page.css keeps its room
         columns = st.columns(5)
+    empty = counted(progress["empty"], "image")
+    wrong = f"Wrong by most annotators. Empty counts as wrong: {empty} called empty."
     answered_metric(columns[0], campaign, progress)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
-    columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=_of_wrong(progress))
+    columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=wrong)
     columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
     columns[4].metric("Minutes", minutes(spent), border=True, help=MINUTES_HELP)
     st.caption(f"So far: {spent.in_words()}.")
@@ -104,10 +106,6 @@ def _now(campaign: Campaign) -> None:
         st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Active annotators")
     elif campaign.status == "open":
         st.caption("No active annotators.")
-
-
-def _of_wrong(progress: dict[str, Any]) -> str:
-    return f"Wrong by most annotators. Empty counts as wrong: {counted(progress['empty'], 'image')} called empty."
 
 
 _HELD = {

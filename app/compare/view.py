@@ -134,15 +134,10 @@ def first_baseline(rows: pd.DataFrame) -> str:
     ``rows`` come newest first.
     """
     rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
-    plain = rows[_is_plain(rows)]
+    plain = rows[rows["answers"].eq(0) & ~rows["method"].str.contains(", ")]  # of no subset, and of no answers
     rested_on = set(" ".join(rows["lineage_models"].drop(plain.index)).split())
     references = plain[plain["model"].isin(rested_on)]
     return str(next(one for one in (references, plain, rows) if len(one)).index[-1])
-
-
-def _is_plain(rows: pd.DataFrame) -> pd.Series:
-    """Whether each is of no subset, and of no answers."""
-    return rows["answers"].eq(0) & ~rows["method"].str.contains(", ")
 
 
 def _baseline(rows: pd.DataFrame) -> str:
@@ -228,7 +223,7 @@ class SelectedRuns:
 
 def show_view(chosen: SelectedRuns) -> None:
     """The view that is picked, for the ticked runs."""
-    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention, "Space": _spaces}
+    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention, "Space": show_spaces}
     picked = st.segmented_control(
         "View", list(views), default="Groups", required=True, key="view", bind="query-params",
         label_visibility="collapsed",
@@ -273,7 +268,8 @@ def _costs(chosen: SelectedRuns) -> None:
                 _cost(frame, key, figures[key])
     for key, title in COST_TITLES.items():
         if key not in drawn:
-            st.caption(_simulated(frame, key) or f"{title.capitalize()}: {_none_of_it(frame[key])}")
+            none_of_it = "0 in every run." if frame[key].notna().all() else "not measured in these runs."
+            st.caption(_simulated(frame, key) or f"{title.capitalize()}: {none_of_it}")
 
 
 def _legend(colours: Mapping[str, str]) -> None:
@@ -296,11 +292,6 @@ def _simulated(frame: pd.DataFrame, key: str) -> str:
     """What simulated answers mean for a cost; "" where there are none."""
     simulated = int(frame["answered_by"].str.contains("simulated", na=False).sum())
     return SIMULATED[key].format(counted(simulated, "run")) if key in SIMULATED and simulated else ""
-
-
-def _none_of_it(costs: pd.Series) -> str:
-    """Why a cost is not drawn."""
-    return "0 in every run." if costs.notna().all() else "not measured in these runs."
 
 
 def _seeds(chosen: SelectedRuns) -> None:
@@ -379,10 +370,6 @@ def _coverage(rows: pd.DataFrame) -> str:
     low, high = rows[COVERAGE].min(), rows[COVERAGE].max()
     share = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
     return f"Scored on {share} of the images: those with a drawing, mask or box."
-
-
-def _spaces(chosen: SelectedRuns) -> None:
-    show_spaces(chosen.compared, chosen.rows, chosen.baseline)
 
 
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in comparison.TITLES.items()}}
@@ -494,8 +481,9 @@ def _digest(ids: list[str]) -> str:
     return hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]
 
 
-def show_spaces(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
+def show_spaces(chosen: SelectedRuns) -> None:
     """Baseline against one other run (?after); a model that has no space gets one by a button."""
+    compared, rows, baseline = chosen.compared, chosen.rows, chosen.baseline
     st.subheader("The attention space, before and after", anchor=False, help=explain("attention space"))
     if baseline not in rows.index:
         st.info("Tick the baseline in the table. Its space is the one shown first.")

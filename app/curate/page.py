@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.curate.view import show_curation
-from app.ui import export, next_step, notes, pick, submit, training
+from app.ui import export, next_step, pick, run_state, submit, training
 from app.ui.messages import errors_shown, explain
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
@@ -44,7 +44,7 @@ if subsets:
         if subset is not None:
             export.show([subset])
     if subset is not None:
-        notes.show(subset.id, subset.name)
+        run_state.show_described(subset.id, subset.name)
         with errors_shown():
             training.show_retraining(subset)
 else:

@@ -6,7 +6,7 @@ from app import session
 from app.data import check, forms, registered
 from app.services.loop_state import read
 from app.services.results.comparison import compared_on, estimates_groups
-from app.ui import demo_data, next_step, notes, pick, progress
+from app.ui import demo_data, next_step, pick, progress, run_state
 from app.ui.messages import errors_shown, explain, prose, verbatim
 
 st.title("Data", help=explain("group", "attribute"))
@@ -36,7 +36,7 @@ if dataset is None:
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"
 st.caption(verbatim(about), help=explain("fingerprint"))
 with st.container(horizontal=True, vertical_alignment="center"):
-    notes.show(dataset.id, dataset.name)
+    run_state.show_described(dataset.id, dataset.name)
     registered.removal_button(dataset)
 check.show_findings(dataset.report, key="found")
 registered.show_versions(dataset)

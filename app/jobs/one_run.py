@@ -13,7 +13,7 @@ from app.jobs.about import show_attempts, show_changes, show_environment, show_l
 from app.jobs.queue import show_state
 from app.services import actions
 from app.services.results import comparison
-from app.ui import export, next_step, notes, pick, progress, reruns, run_state, submit, tables, training
+from app.ui import export, next_step, pick, progress, reruns, run_state, submit, tables, training
 from app.ui.messages import errors_shown, for_reader, prose, verbatim
 from app.ui.reruns import fragment
 from app.ui.tables import Row, TableText
@@ -45,7 +45,7 @@ def show_run(run_id: str) -> Run | None:
             return None
         st.subheader(verbatim(run.name or run.kind), anchor=False, width="content")
         st.caption(f"{title_of(run.kind)} · {run.id}")
-    notes.show(run.id, run.name or run.kind)
+    run_state.show_described(run.id, run.name or run.kind)
     place = st.container()
     with st.container():  # made in any case: what follows stays as it is
         _say_once()

@@ -58,15 +58,12 @@ def proposal(dataset: Dataset) -> Proposal:
     return recipes.proposal(store, dataset, has_gpu=store.workers.have_gpu())
 
 
-def training_seconds(dataset: Dataset, model: str, n_epochs: int, n_images: int | None = None) -> float | None:
-    """How long so many epochs take, by the pace of finished trainings of the model here; None before the first.
-
-    ``n_images``: of an epoch; None: all training images.
-    """
+def training_seconds(dataset: Dataset, model: str, n_epochs: int) -> float | None:
+    """How long so many epochs take, by the pace of finished trainings of the model here; None before the first."""
     store = session.store()
     newest = [run.id for run in store.runs.all(kind="train", status="done", limit=1, metrics=False)]
     paces = _paces(store, model, (*newest, store.runs.counts().get("done", 0)))
-    return (n_images or n_train(dataset)) * n_epochs / median(paces) if paces else None
+    return n_train(dataset) * n_epochs / median(paces) if paces else None
 
 
 @lru_cache(maxsize=64)

@@ -63,29 +63,9 @@ def _worst_group(shown: ShownSpace, groups: Grouping) -> int:
     return int(rates.argmin()) if n.any() else -1
 
 
-def _label(shown: ShownSpace) -> Colouring:
-    return categories("Label", shown.data.labels, shown.data.table.label_names)
-
-
-def _prediction(shown: ShownSpace) -> Colouring:
-    return categories("Prediction", shown.data.predictions, shown.data.table.label_names)
-
-
 def _outcome(shown: ShownSpace) -> Colouring:
     outcomes = np.where(shown.data.correct, 0, 1)
     return categories("Prediction", outcomes, ["correct", "incorrect"], [RIGHT, WRONG])
-
-
-def _precision(shown: ShownSpace) -> Colouring:
-    return continuous("Attention precision", _column(shown, ATTENTION_PRECISION))
-
-
-def _aiou(shown: ShownSpace) -> Colouring:
-    return continuous("AIoU", _column(shown, AIOU))
-
-
-def _confidence(shown: ShownSpace) -> Colouring:
-    return continuous("Confidence", _column(shown, "confidence"), 1 / shown.data.table.n_classes, 1.0)
 
 
 def _loss(shown: ShownSpace) -> Colouring:
@@ -96,19 +76,6 @@ def _loss(shown: ShownSpace) -> Colouring:
 
 def _column(shown: ShownSpace, name: str) -> np.ndarray:
     return shown.data.scores[name].to_numpy(np.float64)
-
-
-def _propagated(shown: ShownSpace) -> Colouring:
-    return continuous("Propagated score", space_data.propagated(shown.data, shown.campaign))
-
-
-def _answer(shown: ShownSpace) -> Colouring:
-    return answers(space_data.answers(shown.data, shown.campaign))
-
-
-def _cluster(shown: ShownSpace) -> Colouring:
-    found = shown.data.clusters
-    return categories("Environment cluster", found.index, found.names)
 
 
 def _subset(shown: ShownSpace) -> Colouring:
@@ -134,16 +101,20 @@ def _tag(shown: ShownSpace) -> Colouring:
 
 COLOURINGS: dict[str, Callable[[ShownSpace], Colouring]] = {
     "group": _group,
-    "label": _label,
-    "prediction": _prediction,
+    "label": lambda shown: categories("Label", shown.data.labels, shown.data.table.label_names),
+    "prediction": lambda shown: categories("Prediction", shown.data.predictions, shown.data.table.label_names),
     "correct or incorrect": _outcome,
-    "attention precision": _precision,
-    "AIoU": _aiou,
-    "propagated score": _propagated,
-    "answer": _answer,
-    "environment cluster": _cluster,
+    "attention precision": lambda shown: continuous("Attention precision", _column(shown, ATTENTION_PRECISION)),
+    "AIoU": lambda shown: continuous("AIoU", _column(shown, AIOU)),
+    "propagated score": lambda shown: continuous("Propagated score", space_data.propagated(shown.data, shown.campaign)),
+    "answer": lambda shown: answers(space_data.answers(shown.data, shown.campaign)),
+    "environment cluster": lambda shown: categories(
+        "Environment cluster", shown.data.clusters.index, shown.data.clusters.names
+    ),
     "subset": _subset,
-    "confidence": _confidence,
+    "confidence": lambda shown: continuous(
+        "Confidence", _column(shown, "confidence"), 1 / shown.data.table.n_classes, 1.0
+    ),
     "loss": _loss,
     "tag": _tag,
 }

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.train.forms import form, show
-from app.ui import export, next_step, notes, pick, progress, run_state, training
+from app.ui import export, next_step, pick, progress, run_state, training
 from app.ui.messages import verbatim
 from slim_core.steps.specs import refits
 from slim_core.store import Pipeline
@@ -50,7 +50,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
     if run.status == "done":
         export.show([run], ("model",))
-notes.show(run.id, run.name or run.kind)
+run_state.show_described(run.id, run.name or run.kind)
 training.show(run)
 
 if run.status == "done" and run.spec.get("subset"):

@@ -1,5 +1,6 @@
 """What is said of a run: its status as a label and a colour, the same on every page, its state in a plain sentence,
-what ended it, what its report notes, its figures once it is done; and the buttons that queue it again where it is not.
+what ended it, what its report notes, its figures once it is done; the buttons that queue it again where it is not; and
+the name, the note and the tags of it, of a data set or of a campaign, with the form that changes them.
 
 A run that failed or was stopped resumes where it was, starts anew, or runs with what fits into memory.
 """
@@ -18,13 +19,14 @@ from app import session
 from app.services import actions
 from app.services.loop_state import results_of
 from app.services.results import comparison
-from app.ui import next_step
+from app.ui import next_step, reruns
 from app.ui.messages import errors_shown, for_reader, prose, verbatim
-from app.ui.reruns import fragment
+from app.ui.reruns import fragment, sync
 from app.ui.tables import TableText
-from slim_core.errors import ArtifactDamagedError, NotFoundError, SpecRefusedError
+from slim_core.errors import ArtifactDamagedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.formatting import ago, counted, duration, percent
 from slim_core.metrics import AVERAGE, WGA, worst_of
+from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
 from slim_core.store.results import ModelResult, recorded_remedy
 from slim_core.store.runs.rows import ACTIVE, UNFINISHED, label_of, title_of
 
@@ -363,3 +365,49 @@ def _before(run: Run) -> Run | None:
     evaluations = store.runs.all(kind="evaluate", dataset=run.dataset_id, metrics=False)
     results = results_of([*above.values(), *evaluations])
     return next((one.before for one in results if one.id == run.id), None)
+
+
+def show_described(subject: str, name: str) -> None:
+    """Tags and note in a line, and for leads the form behind a button. ``subject``: the id; ``name``: as it is."""
+    note = session.store().notes.fetch(subject)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"notes-{subject}"):
+        if session.viewer().may("lead"):
+            with st.popover("Name, note, tags", icon=":material/edit:"):
+                _describing(subject, name, note)
+        if note.tags:
+            st.markdown(" ".join(f":blue-badge[{verbatim(tag)}]" for tag in note.tags), width="content")
+        if note.text:
+            st.caption(prose(note.text), width="stretch")
+
+
+def _describing(subject: str, name: str, note: Note) -> None:
+    with st.form(f"describe-{subject}", border=False):
+        new = st.text_input("Name", max_chars=MAX_NAME, key=sync(f"name-{subject}", name))
+        text = st.text_area("Note", max_chars=MAX_TEXT, key=sync(f"note-{subject}", note.text))
+        known = sorted({*session.store().notes.tags(), *note.tags})
+        tags = st.multiselect(
+            "Tags", known, accept_new_options=True, key=sync(f"tags-{subject}", list(note.tags)),
+            help="The search on the Jobs page finds runs by name, note and tag.",
+        )  # fmt: skip
+        pressed = st.form_submit_button("Save", type="primary")
+    if pressed:
+        with errors_shown():
+            _require_not_overtaken(subject, name, note)
+            actions.describe(subject, name=new, text=text, tags=tags)
+            reruns.saved(f"name-{subject}", f"note-{subject}", f"tags-{subject}")
+            st.rerun()
+
+
+def _require_not_overtaken(subject: str, name: str, note: Note) -> None:
+    """``name``, ``note``: as they are stored.
+
+    Raises:
+        ConflictError: somebody else has written what was written here, too; not where it is saved again.
+    """
+    stored = {"name": name, "note": note.text}
+    news = [
+        f"The {what} is now: {text}" for what, text in stored.items() if reruns.overtaken(f"{what}-{subject}", text)
+    ]
+    if news:
+        said = "It was changed elsewhere meanwhile. To replace that, save again."
+        raise ConflictError("\n".join([said, *news]))
