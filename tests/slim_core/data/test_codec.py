@@ -52,13 +52,6 @@ def test_an_image_is_decoded_to_the_pixels_it_stores(tmp_path):
     assert image_size(tmp_path / "a.png") == (30, 20)
 
 
-def test_exif_rotation_is_not_applied_because_masks_count_stored_pixels(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn
-    Image.fromarray(gradient(30, 20)).save(tmp_path / "a.jpg", exif=exif)
-    assert open_image(tmp_path / "a.jpg").size == (30, 20)
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_the_orientation_is_read_with_the_header(tmp_path, kind, orientation):

@@ -89,61 +89,47 @@ def test_any_pair_of_attributes_can_be_chosen(data, limits):
     assert (table.label_names, table.attribute_names) == (("female", "male"), ("not smiling", "smiling"))
 
 
-def test_an_attribute_that_does_not_exist_is_named_with_those_that_do(data, limits):
-    save_images(data / "celeba")
-    write_csv_form(data / "celeba")
-    report = import_data(data / "celeba", options={"target": "Bald"}, settings=limits).report
-    assert [f.code for f in report.errors] == ["missing-column"]
-    assert "lacks the column Bald (it has: image_id, Blond_Hair, Male" in report.errors[0].message
-
-
-def test_a_missing_partition_file_is_named(data, limits):
-    save_images(data / "celeba")
-    write_csv_form(data / "celeba")
-    (data / "celeba" / "list_eval_partition.csv").unlink()
-    report = import_data(data / "celeba", settings=limits).report
-    assert [f.code for f in report.errors] == ["missing-metadata"]
-    assert "lacks list_eval_partition.csv or ." in report.errors[0].message
-
-
-def test_an_image_without_a_split_is_refused_with_its_row(data, limits):
-    save_images(data / "celeba")
-    write_csv_form(data / "celeba")
-    path = data / "celeba" / "list_eval_partition.csv"
-    frame = pd.read_csv(path)
-    frame[frame["image_id"] != NAMES[7]].to_csv(path, index=False)
-    report = import_data(data / "celeba", settings=limits).report
-    assert [(f.code, f.rows) for f in report.errors] == [("splits", (7,))]
-
-
-@pytest.mark.parametrize("name", ["list_attr_celeba.csv", "list_eval_partition.csv"])
-def test_a_download_that_is_no_table_is_refused_by_name(data, limits, name):
-    save_images(data / "celeba")
-    write_csv_form(data / "celeba")
-    (data / "celeba" / name).write_bytes(b"PK\x03\x04\xff\xfe\x00\x9c" * 20)
-    report = import_data(data / "celeba", settings=limits).report
-    assert [f.level for f in faults(report)] == ["error"]
-    assert name in report.errors[0].message
-
-
-def test_a_table_that_ends_behind_its_count_is_refused_by_name(data, limits):
-    save_images(data / "celeba")
-    write_original_form(data / "celeba")
-    (data / "celeba" / "list_attr_celeba.txt").write_text("202599\n")
-    report = import_data(data / "celeba", settings=limits).report
-    assert [f.level for f in faults(report)] == ["error"]
-    assert "list_attr_celeba.txt" in report.errors[0].message
-
-
 def test_the_published_counts_add_up_to_celeba():
     assert sum(map(sum, EXPECTED_OF_CELEBA.values())) == FULL_SIZE
 
 
-def test_an_image_in_two_splits_is_refused(data, limits):
-    folder = data / "celeba"
-    save_images(folder)
-    write_csv_form(folder)
-    with (folder / "list_eval_partition.csv").open("a") as lines:
+PARTITION = "list_eval_partition.csv"
+NO_TABLE = b"PK\x03\x04\xff\xfe\x00\x9c" * 20
+
+
+def lose_a_split(folder):
+    frame = pd.read_csv(folder / PARTITION)
+    frame[frame["image_id"] != NAMES[7]].to_csv(folder / PARTITION, index=False)
+
+
+def split_twice(folder):
+    with (folder / PARTITION).open("a") as lines:
         lines.write(f"{NAMES[0]},{SPLITS[0]}\n{NAMES[1]},2\n")  # the first is merely there twice
-    (finding,) = import_data(folder, settings=limits).report.errors
-    assert finding.code == "splits" and not missing(finding.message, 1, NAMES[1])
+
+
+@pytest.mark.parametrize(
+    ("form", "spoil", "options", "code", "named"),
+    [
+        ("csv", lambda _: None, {"target": "Bald"}, "missing-column", ["Bald", "image_id, Blond_Hair, Male"]),
+        ("csv", lambda folder: (folder / PARTITION).unlink(), {}, "missing-metadata", ["list_eval_partition"]),
+        ("csv", lose_a_split, {}, "splits", ["row 7"]),
+        ("csv", split_twice, {}, "splits", [1, NAMES[1]]),
+        *(
+            ("csv", lambda folder, name=name: (folder / name).write_bytes(NO_TABLE), {}, "unreadable-metadata", [name])
+            for name in ("list_attr_celeba.csv", PARTITION)
+        ),
+        (
+            "original",
+            lambda folder: (folder / "list_attr_celeba.txt").write_text("202599\n"),
+            {},
+            "unreadable-metadata",
+            ["list_attr_celeba.txt"],
+        ),
+    ],
+)
+def test_what_is_no_whole_release_is_refused_by_name(data, limits, form, spoil, options, code, named):
+    save_images(data / "celeba")
+    FORMS[form](data / "celeba")
+    spoil(data / "celeba")
+    (error,) = import_data(data / "celeba", options=options, settings=limits).report.errors
+    assert error.code == code and not missing(error.message, *named)

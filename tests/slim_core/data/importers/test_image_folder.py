@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
@@ -14,13 +13,6 @@ from slim_core.settings import Settings
 from tests.refusals import missing
 from tests.slim_core.data.drawn import draw
 from tests.slim_core.data.faults import faults
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "mine"
-    folder.mkdir(parents=True)
-    return folder
 
 
 def patients(folder: Path, labels: tuple[str, ...] = ("benign", "malignant"), n: int = 6, images: int = 3) -> None:
