@@ -37,8 +37,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, SpaceSpec, Spec, TrainSpec
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, SpaceSpec, Spec, TrainSpec, parse_spec
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import new_id
 from workers.local import EmbeddedServices

@@ -47,7 +47,7 @@ from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, classification_metrics
 from slim_core.runs.trainings import retrain_spec
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset, Run, Store
 
 # page -> what is there once it is of use

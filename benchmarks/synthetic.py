@@ -35,7 +35,7 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classifi
 from slim_core.runs.execute import environment
 from slim_core.runs.trainings import retrain_spec
 from slim_core.space.environments import Clusters
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import CampaignSettings, Dataset, Run, Store
 from slim_core.store.results import SpaceResult
 

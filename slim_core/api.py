@@ -14,6 +14,7 @@ from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS
 from slim_core.errors import SpecRefusedError, quoted
+from slim_core.models.names import usual_name
 from slim_core.runs.executor import Workbench, a_run, find_newest_campaign, newest_campaign, open_workbench
 from slim_core.runs.executor import data_set as data_set
 from slim_core.runs.loop_runs import LoopConfig
@@ -21,15 +22,14 @@ from slim_core.runs.methods import Loop, Outcome
 from slim_core.runs.trainings import (
     Retrain,
     first_training,
+    model_for,
     registered_model,
     retrain_spec,
     retrained_name,
     usual_curation_of,
     usual_retraining,
 )
-from slim_core.steps.recipes import model_for, usual_name
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import Option, refits
+from slim_core.steps.specs import Option, parse_spec, refits
 from slim_core.store.runs.rows import PASSES, title_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def train(
     dataset = data_set(data, at=at)
     if model is None:
         model = model_for(at.store, dataset, fields, has_gpu=at.submitter.has_gpu())
-    return at.run(first_training(dataset, model, seed=seed, **fields), name=usual_name(model, dataset), force=force)
+    spec = first_training(dataset, model, seed=seed, **fields)
+    return at.run(spec, name=usual_name(model, dataset.name), force=force)
 
 
 def retrain(

@@ -32,9 +32,9 @@ from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, Trained
 from slim_core.runs.methods import Loop, Outcome
+from slim_core.runs.trainings import default_model
 from slim_core.settings import Settings, settings
 from slim_core.signals import bound
-from slim_core.steps.recipes import default_model
 from slim_core.store import Dataset, Store
 from workers.local import EmbeddedServices, environment
 from workers.queue import Submitter

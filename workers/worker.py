@@ -38,7 +38,7 @@ from rq.job import Job
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.runs.execute import out_of_memory
 from slim_core.signals import SignalEvent, ThrottledWarning, die_with_parent, signal_name
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 from slim_core.store import Run, Store
 from slim_core.store.workers import Heartbeat, disk_shortage, processes_on
 from slim_core.version import code_version

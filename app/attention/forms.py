@@ -17,8 +17,7 @@ from app.ui.messages import errors_shown, verbatim
 from app.ui.pictures import ModelMaps, large_views
 from slim_core.errors import NotFoundError
 from slim_core.parameters import Parameter, parameters
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import PreviewSpec
+from slim_core.steps.specs import STEPS, PreviewSpec
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -28,7 +28,7 @@ from slim_core.evaluation.charts.results import MOST, empty_note
 from slim_core.formatting import counted, percent
 from slim_core.parameters import Parameter, parameters
 from slim_core.runs.trainings import usual_curation_of
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run

@@ -19,7 +19,7 @@ from slim_core.evaluation.charts.layout import BLUE, GREEN, GREY, INK, ORANGE, V
 from slim_core.formatting import duration
 from slim_core.parameters import Parameter, parameters
 from slim_core.runs.details import Difference, differences
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store.campaigns.campaigns import answered_in_words
 from slim_core.store.results import recorded_environment
 from slim_core.store.runs.rows import title_of

@@ -22,8 +22,7 @@ from slim_core.evaluation.headlines import empty_maps, headlines
 from slim_core.formatting import counted, duration, first_few, shortened
 from slim_core.parameters import parameters
 from slim_core.runs.details import Dependants, command, find_dependants
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import Spec
+from slim_core.steps.specs import Spec, parse_spec
 from slim_core.store.runs.log import tail, why_missing
 from slim_core.store.runs.rows import TITLES, UNFINISHED, title_of
 

@@ -14,7 +14,7 @@ from app.ui import next_step, reruns, submit
 from app.ui.messages import errors_shown, verbatim
 from slim_core.formatting import counted, shortened
 from slim_core.parameters import parameters
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping

@@ -22,7 +22,7 @@ from app.ui import next_step
 from app.ui.messages import errors_shown
 from slim_core.formatting import counted, percent
 from slim_core.runs.trainings import usual_curation, without_answers
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:

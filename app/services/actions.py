@@ -24,7 +24,7 @@ from slim_core.data.tables import noted
 from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.runs.trainings import registered_model
 from slim_core.settings import settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import versions
 from slim_core.store.home import require_outside
 from slim_core.store.runs.rows import is_default

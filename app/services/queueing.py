@@ -20,10 +20,13 @@ from app.services import actions, campaign_actions
 from app.services.results.comparison import compared_on, estimates_groups
 from slim_core.curation.data import SLIM
 from slim_core.data.table import require_for_space
+from slim_core.models.names import usual_name
+from slim_core.runs import trainings
 from slim_core.runs.methods import best_on_validation, jtt_first, jtt_second
 from slim_core.runs.trainings import (
     CHECKSUM,
     first_training,
+    n_train,
     rests_on_probe,
     retrain_spec,
     retrained_name,
@@ -31,19 +34,15 @@ from slim_core.runs.trainings import (
     usual_retraining,
     without_answers,
 )
-from slim_core.steps import recipes
-from slim_core.steps.recipes import jtt_grid, n_train, usual_name
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import TrainSpec, parse_spec
 from slim_core.store.runs.rows import STOPPABLE, UNFINISHED
 from slim_core.store.shapes import SCORED
-from slim_core.training.config import TrainConfig
+from slim_core.training.config import TrainConfig, jtt_grid
 from slim_core.training.last_layer import RefitConfig
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Result
-    from slim_core.runs.trainings import Retrain
-    from slim_core.steps.recipes import Proposal
+    from slim_core.runs.trainings import Proposal, Retrain
     from slim_core.steps.specs import Spec, TrainSpec
     from slim_core.store import Campaign, Dataset, Pipeline, Run, Store
     from slim_core.store.runs.pipelines import PipelineKind
@@ -55,7 +54,7 @@ LOOKED_AT = 500  # the newest ones among which these are: `slim run` refits as m
 def proposal(dataset: Dataset) -> Proposal:
     """The model to begin with on this data set and these workers."""
     store = session.store()
-    return recipes.proposal(store, dataset, has_gpu=store.workers.have_gpu())
+    return trainings.proposal(store, dataset, has_gpu=store.workers.have_gpu())
 
 
 def training_seconds(dataset: Dataset, model: str, n_epochs: int) -> float | None:
@@ -404,7 +403,7 @@ def _usual_name(training: Spec) -> str | None:
     """As a command calls a new model that nobody names; None for one that rests on another."""
     if not isinstance(training, TrainSpec) or training.subset is not None or training.reference is not None:
         return None
-    return usual_name(training.model, session.store().datasets.fetch(training.dataset))
+    return usual_name(training.model, session.store().datasets.fetch(training.dataset).name)
 
 
 def _seed_name(name: str | None, seed: int, seeds: Sequence[int]) -> str | None:

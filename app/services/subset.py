@@ -16,7 +16,7 @@ from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, ch
 from slim_core.curation.data import UNANSWERED, FoundBy
 from slim_core.runs.preflight import require_possible
 from slim_core.space.environments import ClusterConfig, Views
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store.results import AttentionResult, SpaceResult
 
 

@@ -7,7 +7,7 @@ from app.space.view import show_next, show_space
 from app.ui import export, next_step, pick, submit
 from app.ui.messages import errors_shown, explain
 from slim_core.parameters import parameters
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 from slim_core.store.runs.rows import PASSES
 
 st.title("Space", help=explain("attention space", "environment space"))

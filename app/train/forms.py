@@ -19,16 +19,17 @@ from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.trainings import (
     FROM_REFERENCE,
     REFIT,
+    default_model,
+    epochs_for,
     first_training,
+    n_train,
     passes_for_fit,
     retrain_spec,
     usual_retraining,
     usual_way,
 )
 from slim_core.settings import settings
-from slim_core.steps.recipes import default_model, epochs_for, n_train
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import OF_IMAGES, TrainSpec
+from slim_core.steps.specs import OF_IMAGES, STEPS, TrainSpec
 from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 

@@ -22,7 +22,7 @@ from slim_core.evaluation.comparison import newest_evaluations, refit_of
 from slim_core.formatting import counted, duration
 from slim_core.parameters import parameters
 from slim_core.runs.trainings import usual_fit, usual_way
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 from slim_core.store.results import training_history
 from slim_core.store.runs.rows import ACTIVE, UNFINISHED
 

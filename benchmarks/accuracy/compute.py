@@ -18,7 +18,7 @@ from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS, Loop, Outcome
-from slim_core.steps.recipes import default_model
+from slim_core.runs.trainings import default_model
 from slim_core.store import Dataset, StoreUnavailableError
 from slim_core.version import code_version
 

@@ -122,7 +122,7 @@ def _is_busy(redis: Redis) -> bool:
 
 def _real_job(studio: Studio) -> Outcome:
     """A curation through the queue."""
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
     from workers.queue import Queue
 
     at, since = studio.results, time.monotonic()

@@ -34,7 +34,7 @@ _PREFORKED.set_forkserver_preload(
         "benchmarks.hostile.__main__",
         "slim_core.cli.wiring",
         "slim_core.evaluation.comparison",
-        "slim_core.steps.registry",
+        "slim_core.steps.specs",
     ]
 )
 

@@ -16,7 +16,7 @@ from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import Loop
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import CampaignSettings, Run, Store
 from workers.queue import Queue, Submitter
 

@@ -97,7 +97,7 @@ def run(
     from slim_core.models.names import DEFAULT_MODEL
     from slim_core.runs.loop_runs import LoopConfig
     from slim_core.runs.methods import Loop
-    from slim_core.steps.recipes import model_for
+    from slim_core.runs.trainings import model_for
 
     given = settings | {"train": {} if epochs is None else {"epochs": epochs}}
     known = {"model": DEFAULT_MODEL} | given  # where none is named, that of the data set takes its place

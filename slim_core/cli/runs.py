@@ -46,7 +46,7 @@ def runs(
 
     Seconds are of computing; of a pass in shards, from its first shard to its end.
     """
-    from slim_core.steps.registry import step_named
+    from slim_core.steps.specs import step_named
 
     if run_id is not None:
         _print_log(run_id, kind, limit)

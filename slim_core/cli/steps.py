@@ -16,8 +16,7 @@ from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.formatting import UNKNOWN, in_percent
 from slim_core.parameters import Parameter
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import OF_IMAGES
+from slim_core.steps.specs import OF_IMAGES, STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -265,7 +264,7 @@ def submit(
     force: Force = False,
 ) -> None:
     """Run a step as its spec says; "Copy as command" on the Jobs page gives the command of each run."""
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     if name is not None and not name.strip():
         raise SpecRefusedError(f"The run's name is {quoted(name)}: give one, or leave --name out.")

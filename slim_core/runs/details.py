@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from slim_core.errors import SpecRefusedError
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import INPUTS, Spec
+from slim_core.steps.specs import INPUTS, Spec, parse_spec
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store

@@ -29,7 +29,7 @@ from slim_core.errors import (
 )
 from slim_core.signals import SignalEvent, ThrottledWarning
 from slim_core.steps.context import Heartbeat, RunCutOffError, RunRequeuedError, StepContext
-from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.steps.specs import STEPS, parse_spec
 from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
 from slim_core.store.remote import RemoteAwayError
 from slim_core.store.results import ModelResult

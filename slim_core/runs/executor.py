@@ -30,7 +30,7 @@ from slim_core.errors import (
 from slim_core.runs.execute import LeaseGrace
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signals import SignalEvent
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 from slim_core.store.workers import is_gpu
 
 if TYPE_CHECKING:

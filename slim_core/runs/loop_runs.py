@@ -34,9 +34,9 @@ from slim_core.runs.trainings import (
     train_spec,
     usual_curation,
 )
-from slim_core.steps.recipes import to_convergence
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, Option, SpaceSpec
 from slim_core.store.results import SpaceResult
+from slim_core.training.config import to_convergence
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable, Split

@@ -21,8 +21,8 @@ from slim_core.evaluation.comparison import Ancestry
 from slim_core.metrics import CLASS_GROUPS, ESTIMATED_GROUPS, GROUPS, RATES, WORST_CLASS, groups_are_classes
 from slim_core.runs.loop_runs import LoopRuns, Trained
 from slim_core.runs.trainings import retrain_spec, usual_fit
-from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 from slim_core.steps.specs import GradcamSpec, Option
+from slim_core.training.config import jtt_grid, regularised, to_convergence
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

@@ -103,7 +103,9 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         _require_images(table, "train", "val")
         _require_groups_to_choose_by(spec, table)
         _require_groups_to_balance(spec, table)
+    if spec.mode == "last-layer":
         require_refit_parents(spec, store)
+        answers_about_training(spec, store)
     if spec.checkpoint is not None and spec.reference is None:
         file = store.settings.allowed(spec.checkpoint)
         check_checkpoint_file(file)
@@ -111,7 +113,6 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
             check_unchanged(file, spec.checkpoint_sha256, is_trained=spec.mode != "registered")
         if spec.mode == "registered":
             check_outputs(file, table.n_classes)
-    answers_about_training(spec, store)
 
 
 def _require_groups_to_choose_by(spec: TrainSpec, table: ImageTable) -> None:

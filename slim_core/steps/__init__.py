@@ -1,5 +1,5 @@
-"""Steps: a spec in, artifacts and metrics out; one registry.
+"""Steps: a spec in, artifacts and metrics out; all of them by name.
 
-Public: registry (STEPS, parse_spec), specs (Spec, TrainSpec, GradcamSpec, PreviewSpec, SpaceSpec,
-CurateSpec, EvaluateSpec), context (StepContext), recipes (recipe), train, passes, space, curate, evaluate.
+Public: specs (STEPS, parse_spec, Spec, TrainSpec, GradcamSpec, PreviewSpec, SpaceSpec, CurateSpec,
+EvaluateSpec), context (StepContext), train, passes, space, curate, evaluate.
 """

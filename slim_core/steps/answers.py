@@ -13,8 +13,7 @@ from slim_core.steps.specs import TrainSpec, refits
 from slim_core.store.campaigns.consensus import UNSURE
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.store.runs.rows import PASSES
-from slim_core.training.last_layer import no_region
-from slim_core.training.refit import AnswerSource
+from slim_core.training.last_layer import AnswerSource, no_region
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -151,9 +150,7 @@ def require_refit_parents(spec: TrainSpec, store: Store) -> None:
     Raises:
         SpecRefusedError: the pass is of a model with other features.
     """
-    if spec.mode != "last-layer" or spec.reference is None:
-        return
-    reference = store.runs.find(spec.reference)
+    reference = store.runs.find(spec.reference) if spec.reference is not None else None
     if reference is None or reference.kind != "train":
         return
     seen = store.runs.find(spec.attention) if spec.attention is not None else None

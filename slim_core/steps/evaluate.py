@@ -32,12 +32,12 @@ from slim_core.models.build import load_model
 from slim_core.models.inference import predict
 from slim_core.models.model import Model
 from slim_core.steps.context import StepContext
-from slim_core.steps.rescore import find_maps, rescore, take_over
+from slim_core.steps.passes import find_maps, rescore, take_over
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.steps.train import kept_features
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
 from slim_core.store.runs.rows import Run
-from slim_core.training.refit import read_last_layer
+from slim_core.training.last_layer import read_last_layer
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, N_MASKS)
@@ -55,7 +55,7 @@ KEPT = (result_files.ROWS, result_files.LOGITS, result_files.MAPS, result_files.
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     """Evaluate the model on the split; leaves predictions.parquet and, with attention, rows, maps and logits.
 
-    One that differs from a finished one by the drawn shapes alone takes its predictions over (steps.scored_again).
+    One that differs from a finished one by the drawn shapes alone takes its predictions over (``passes.rescore``).
 
     Returns:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision, and with
@@ -72,8 +72,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     rows = table.rows(spec.split)
     if not len(rows):
         raise DataRefusedError(f"{table.name} has no {spec.split} images: choose another split.")
-    base = find_maps(spec, context)
-    if base is not None:
+    if spec.shapes_seq is not None and (base := find_maps(spec, context)) is not None:
         return _scored_again(base, table, context)
     model = load_model(context.parent(spec.model))
     groups = groups_of(spec, table, rows, context)

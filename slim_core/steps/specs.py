@@ -1,28 +1,36 @@
-"""What a step is asked for: one frozen model a kind, plain JSON, checked when built. Light: no torch, no store."""
+"""What a step is asked for, one frozen model a kind, plain JSON, checked when built; and the steps by name.
+
+Light: no torch, no store, and no step is imported until it is run.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast, get_args
 
-from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
+from slim_core import removed
 from slim_core.attention.config import PassConfig, TargetLayer
 from slim_core.curation.data import CurateOptions
 from slim_core.data.groups import LabelsUsed
 from slim_core.data.table import Split
+from slim_core.errors import SpecRefusedError, instead_of, quoted
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
-from slim_core.parameters import Config, Display, Seed
+from slim_core.parameters import Config, Display, OptionRefusedError, Seed, what_to_give
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
-from slim_core.steps.recipes import OF_A_RECIPE, recipe
-from slim_core.training.config import TrainConfig
-from slim_core.training.last_layer import REFITS, RefitConfig, refit_labels
+from slim_core.training.config import OF_A_RECIPE, TrainConfig, recipe
+from slim_core.training.last_layer import REFITS, AnswerSource, RefitConfig, refit_labels
 from slim_core.training.objectives import OBJECTIVES
-from slim_core.training.refit import AnswerSource
+
+if TYPE_CHECKING:
+    from slim_core.steps.context import StepContext
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
@@ -58,7 +66,7 @@ class Spec(Config):
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_in_a_sentence(cls, given: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
-        """Also of a spec that inherits from a config built by hand, the sentence is registry.parse_spec's."""
+        """Also of a spec that inherits from a config built by hand, the sentence is parse_spec's."""
         return build(given)
 
     def parents(self) -> dict[str, str]:
@@ -405,7 +413,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     @classmethod
     def proposed(cls, model: str, situation: str) -> dict[str, Any]:
-        """Field -> what is proposed for a model in a situation (slim_core.steps.recipes)."""
+        """Field -> what is proposed for a model in a situation (slim_core.training.config)."""
         weights = "none" if model == SMALL_RESNET else "imagenet"
         return {**recipe(model, situation).model_dump(), "weights": weights}
 
@@ -558,20 +566,88 @@ def _situation(given: Mapping[str, Any]) -> str:
     return "scratch" if given.get("subset") else "reference"
 
 
-__all__ = [
-    "INPUTS",
-    "OF_IMAGES",
-    "SPEC_VERSION",
-    "CandidatesSpec",
-    "CurateSpec",
-    "EvaluateSpec",
-    "GradcamSpec",
-    "Option",
-    "PreviewSpec",
-    "QueueName",
-    "SpaceSpec",
-    "Spec",
-    "TrainSpec",
-    "is_probe",
-    "refits",
-]
+RunFunction = Callable[[Any, "StepContext"], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of run. ``target`` is "module:function"."""
+
+    kind: str
+    spec: type[Spec]
+    target: str
+
+    @property
+    def queue(self) -> QueueName:
+        """Which workers take it: "gpu" for steps that run the network, "cpu" for the rest."""
+        return self.spec.queue
+
+    def load(self) -> RunFunction:
+        """Import the run function; only now torch may be loaded."""
+        module, _, name = self.target.partition(":")
+        return cast(RunFunction, getattr(importlib.import_module(module), name))
+
+
+STEPS: dict[str, Step] = {
+    step.kind: step
+    for step in (
+        Step("train", TrainSpec, "slim_core.steps.train:run"),
+        Step("gradcam", GradcamSpec, "slim_core.steps.passes:gradcam"),
+        Step("preview", PreviewSpec, "slim_core.steps.passes:preview"),
+        Step("space", SpaceSpec, "slim_core.steps.space:run"),
+        Step("candidates", CandidatesSpec, "slim_core.steps.space:choose"),
+        Step("curate", CurateSpec, "slim_core.steps.curate:run"),
+        Step("evaluate", EvaluateSpec, "slim_core.steps.evaluate:run"),
+    )
+}
+
+
+def step_named(kind: object) -> Step:
+    """The step of this name.
+
+    Raises:
+        SpecRefusedError: no step has this name.
+    """
+    if kind is None:
+        raise SpecRefusedError(f"The spec names no step: give its kind, one of {', '.join(STEPS)}.")
+    if not isinstance(kind, str) or kind not in STEPS:
+        raise SpecRefusedError(f"There is no step {quoted(kind)}: choose one of {', '.join(STEPS)}.")
+    return STEPS[kind]
+
+
+def parse_spec(given: Mapping[str, Any]) -> Spec:
+    """The spec a plain dict describes.
+
+    Raises:
+        SpecRefusedError: newer code has written it, the kind is unknown, or a field is unknown, missing or out of its
+            range; the first such field is named.
+    """
+    fields = dict(given)
+    version = fields.pop("spec_version", 1)
+    if not isinstance(version, int) or version > SPEC_VERSION:
+        raise SpecRefusedError(
+            f"The spec is of version {quoted(version)}, this code reads up to version {SPEC_VERSION}: update SLIM "
+            "Studio here, restart what runs it (`python -m workers`, the dashboard), then retry."
+        )
+    step = step_named(fields.get("kind"))
+    try:
+        return step.spec.model_validate(fields)
+    except ValidationError as error:
+        raise SpecRefusedError(_sentence(step.kind, error)) from error
+
+
+def _sentence(kind: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    step = f"{'An' if kind[0] in 'aeiou' else 'A'} {kind} step"
+    field = ".".join(str(part) for part in first["loc"]) or first["msg"].partition(":")[0].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        if kind == "train" and field in removed.TRAINING:
+            return f"{step} has no field {quoted(field)} any more. {removed.TRAINING[field]}"
+        return f"{step} has no field {quoted(field)}: {instead_of(field, sorted(STEPS[kind].spec.model_fields))}."
+    if first["type"] == "missing":
+        return f"{step} needs the field {field!r}: give it."
+    reason = what_to_give(STEPS[kind].spec, first)
+    if isinstance(first.get("ctx", {}).get("error"), OptionRefusedError):
+        return f"{reason}."  # it names the option and its value, which all the others beside it would bury
+    what = f"{field} = {quoted(first['input'])}: {reason}" if first["loc"] else reason
+    return f"{step} refuses {what}."

@@ -32,11 +32,19 @@ from slim_core.steps.specs import TrainSpec
 from slim_core.store.campaigns.consensus import RIGHT
 from slim_core.store.results import AttentionResult, SubsetResult
 from slim_core.training.config import TrainData
-from slim_core.training.last_layer import REFITS, regions, require_groups
+from slim_core.training.last_layer import (
+    REFITS,
+    Layer,
+    PooledImages,
+    RefitData,
+    apply_last_layer,
+    read_last_layer,
+    regions,
+    require_groups,
+)
 from slim_core.training.loop import EpochReport, TrainResult, train
 from slim_core.training.objectives import OBJECTIVES, Predicted
 from slim_core.training.processes import train_in_processes
-from slim_core.training.refit import Layer, PooledImages, RefitData, apply_last_layer, read_last_layer
 
 Rows = NDArray[np.int64]
 DRAWN = "training image, which is drawn as often as all images of any other group together"

@@ -31,7 +31,7 @@ from streamlit.util import calc_hash
 from app import server, session
 from app.session import Viewer
 from app.ui import reruns
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, schema
 from slim_core.store.members import Role
 from slim_core.store.workers import Heartbeat

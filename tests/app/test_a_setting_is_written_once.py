@@ -26,8 +26,7 @@ from slim_core.runs.loop_runs import LoopConfig
 from slim_core.space.embedding import SpaceConfig
 from slim_core.steps import space as space_step
 from slim_core.steps import train
-from slim_core.steps.registry import STEPS, parse_spec
-from slim_core.steps.specs import CurateSpec, SpaceSpec, TrainSpec
+from slim_core.steps.specs import STEPS, CurateSpec, SpaceSpec, TrainSpec, parse_spec
 from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm

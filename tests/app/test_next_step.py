@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import navigation, session
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.app.conftest import worker_online
 
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries if name not in navigation.FOR_ADMINS]

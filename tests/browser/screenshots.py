@@ -104,7 +104,7 @@ def fill(home: Path, data: Path) -> None:
 
 def lost(home: Path, folder: Path) -> Path:
     """The same home after its disk of artifacts was lost, and with a training that fails."""
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     there = folder / "failing"
     shutil.copytree(home, there, ignore=shutil.ignore_patterns("runs", "redis", "work", "demo-data"))

@@ -20,8 +20,7 @@ from app.ui.progress import LINGER
 from benchmarks.page_session import PageSession
 from slim_core.data.importing import import_data
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
+from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec, parse_spec
 from slim_core.store import Run, Store
 from tests.browser.conftest import NAMED, look_at_demo
 from tests.browser.steps import end_run, settle, until, visit

@@ -17,7 +17,7 @@ from benchmarks import processes
 from benchmarks.served.topology import Topology
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Store
 from tests.served.conftest import POSTGRES, needs_postgres, new_test_database
 from workers.queue import Queue

@@ -20,7 +20,7 @@ from benchmarks.served.topology import ROOT, Topology
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Run, Store
 from tests.s3_server import BUCKET, Gate, names, needs_s3, s3_server
 from tests.served.conftest import needs_postgres

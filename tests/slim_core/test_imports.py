@@ -39,7 +39,7 @@ LIGHT = (
     "slim_core.space.embedding",
     "slim_core.store",
     "slim_core.steps.specs",
-    "slim_core.steps.registry",
+    "slim_core.steps.specs",
     "slim_core.steps.space",
     "slim_core.steps.curate",
     "slim_core.runs.methods",

@@ -25,7 +25,7 @@ import psutil
 
 from slim_core.settings import Settings, settings
 from slim_core.steps import context
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 from workers import __main__ as service
 from workers import service as service_loop
 from workers import worker

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.context import StepContext
-from slim_core.steps.registry import STEPS, Step
-from slim_core.steps.specs import QueueName, Spec
+from slim_core.steps.specs import STEPS, QueueName, Spec, Step
 
 TICK_S = 0.25  # between two rounds of the services that do drills
 BEAT_S = 0.25  # between two heartbeats of their jobs

@@ -15,8 +15,7 @@ import pytest
 from slim_core.data.importing import import_data
 from slim_core.runs.execute import execute
 from slim_core.settings import Settings
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import GradcamSpec, TrainSpec
+from slim_core.steps.specs import STEPS, GradcamSpec, TrainSpec
 from slim_core.store import Run, Store, schema
 from tests.workers.drills import Drill, register
 from tests.workers.worker_bench import until

@@ -14,7 +14,7 @@ from slim_core.cli.kit.bench import bench
 from slim_core.cli.kit.console import Device, Force, Priority, Queued
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.parameters import Config, Parameter, parameters
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 
 if TYPE_CHECKING:
     from slim_core.cli.kit.progress import ProgressWorkbench

@@ -10,7 +10,7 @@ from app import session
 from app.activity import events
 from app.activity.events import PER_PAGE, as_csv
 from slim_core.errors import ForbiddenError
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset
 from slim_core.store.events import ActivityFilter
 from tests.app.conftest import Show, button, cells

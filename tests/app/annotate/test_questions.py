@@ -7,7 +7,7 @@ import pytest
 from app import session
 from app.annotate import questions
 from app.routes.images import open_maps
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Campaign
 from tests.app.conftest import finish
 

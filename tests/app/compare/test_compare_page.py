@@ -19,7 +19,7 @@ from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.formatting import percent
 from slim_core.metrics import classification_metrics
 from slim_core.runs.executor import open_workbench
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import button, finish, texts

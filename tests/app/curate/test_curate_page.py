@@ -11,7 +11,7 @@ from app import session
 from app.services import campaign_actions
 from app.services.results import space_data
 from slim_core.curation import default_subset_size
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import AnswerIn, schema
 from slim_core.store.results import ModelResult
 from tests.app.conftest import as_if_probed, box, finish, hop, of_a_probe, way_to_retrain

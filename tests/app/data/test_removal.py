@@ -71,7 +71,7 @@ def test_a_campaign_that_was_opened_since_it_was_counted_does_not_go_with_it(sho
 
 
 def test_a_run_on_its_way_keeps_it_and_the_page_says_where_to_stop_it(show: Show, dataset: Dataset) -> None:
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     run, _ = session.store().runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
     app = opened(show("data"), dataset)

@@ -13,7 +13,7 @@ from app.services.results import space_data
 from app.session import Viewer
 from slim_core.data.report import Imported, ImportReport
 from slim_core.runs.executor import open_workbench
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.app.conftest import box, hop
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
@@ -132,7 +132,7 @@ def test_scores_that_are_there_say_so(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_a_space_shows_the_scores_of_what_was_drawn() -> None:
     from slim_core.runs.executor import InProcess
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     store = session.store()
     (dataset,) = store.datasets.all()

@@ -24,7 +24,7 @@ from app.ui import progress
 from app.ui.messages import prose
 from slim_core.errors import ForbiddenError, QueueUnavailableError
 from slim_core.settings import settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Run, Store, schema
 from slim_core.store.members import Role
 from slim_core.store.workers import Heartbeat

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.jobs.all_runs import CHOSEN
 from app.services import actions
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.app.conftest import Show
 
 pytestmark = pytest.mark.usefixtures("filled_home")

@@ -24,7 +24,7 @@ from app.services.loop_state import read
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.trainings import retrain_spec
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.app.conftest import Show, finish, texts
 
 OWNER, OTHER = "olga@lab.org", "lea@lab.org"

@@ -23,7 +23,7 @@ from app.session import Viewer
 from app.ui import run_state
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.formatting import percent
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Run
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
 from tests.app.conftest import as_good_on, button, finish, newest_pipeline
@@ -295,7 +295,7 @@ def test_a_model_without_mistakes_shows_none(show) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     store = session.store()
     known = texts(show("overview"))

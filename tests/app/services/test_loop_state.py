@@ -10,7 +10,7 @@ from app import session
 from app.services.loop_state import ANSWERED_SINCE, Loop, read, results_of, unbegun
 from app.services.queueing import ALL_WRONG
 from slim_core.annotation.plan import create_campaign
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import AnswerIn, schema
 from tests.app.conftest import as_good_on, finish
 

@@ -10,7 +10,7 @@ import pytest
 from app import session
 from slim_core.annotation.plan import create_campaign
 from slim_core.runs.executor import open_workbench
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.app.conftest import drawn, finish
 
 

@@ -19,8 +19,8 @@ from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
 from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import MIN_N, slices_of
-from slim_core.steps import recipes
-from slim_core.steps.registry import parse_spec
+from slim_core.runs import trainings
+from slim_core.steps.specs import parse_spec
 from slim_core.store.results import training_history
 from tests.app.conftest import as_if_probed, button, cells, finish, of_a_probe
 
@@ -55,7 +55,7 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
 
 def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, monkeypatch) -> None:
     lite0 = "slim_core.models.efficientnet_lite:lite0"
-    monkeypatch.setattr(recipes, "default_model", lambda _dataset: lite0)
+    monkeypatch.setattr(trainings, "default_model", lambda _dataset: lite0)
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
     assert any("a pretrained network" in caption.value for caption in app.caption)
@@ -307,7 +307,7 @@ def test_a_training_that_is_resumed_with_what_follows_it_has_one_button_for_that
 
 
 def _again(run):
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     return parse_spec(run.spec)
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import pick
 from slim_core.data.image_filter import ImageFilter
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset
 from tests.app.conftest import Show, box, finish, hop
 

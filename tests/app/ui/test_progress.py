@@ -14,7 +14,7 @@ from app.services import actions
 from app.session import Viewer
 from app.ui import progress
 from slim_core.errors import ForbiddenError
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset, Run
 from tests.app.as_if import as_if_status
 from tests.app.conftest import Show, finish, texts, worker_online

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import navigation, session
 from app.ui import next_step
 from slim_core.data.image_filter import ImageFilter
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Run
 from slim_core.store.members import Role
 from tests.app.conftest import Show, Sign, button, drawn, finish, texts

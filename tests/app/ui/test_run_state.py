@@ -17,7 +17,7 @@ from app.services import queueing
 from app.ui import run_state
 from app.ui.run_state import FEW, rough_duration, sentence
 from slim_core.formatting import ago, duration, percent
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Run, schema
 from tests.app.as_if import as_if_status
 from tests.app.conftest import Show, read_as_markdown, texts, way_to_retrain

@@ -10,8 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import QueueUnavailableError
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
+from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec, parse_spec
 from slim_core.store import Dataset, Run
 from tests.app.conftest import box, finish, worker_online
 from tests.slim_core.store.store_makers import train_spec

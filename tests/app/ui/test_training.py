@@ -13,7 +13,7 @@ from app.services.loop_state import results_of
 from slim_core.data.groups import Grouping
 from slim_core.metrics import classification_metrics
 from slim_core.runs.methods import jtt_first, jtt_second
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset, Run, schema
 from tests.app.conftest import finish, texts
 

@@ -20,8 +20,7 @@ from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.build import build
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import NO_DIRECTORY, Settings, settings
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
+from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec, parse_spec
 from slim_core.store import Store
 from tests.slim_core.cli.commands import slim
 

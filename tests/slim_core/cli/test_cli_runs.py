@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slim_core.cli.kit.console import clock
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import EvaluateSpec, GradcamSpec, TrainSpec
+from slim_core.steps.specs import STEPS, EvaluateSpec, GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.workers import Heartbeat
 from tests.refusals import missing

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core.evaluation.headlines import HEADLINES, empty_maps, headlines
-from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import STEPS
 
 
 def shown(kind: str, metrics: object, **spec: object) -> dict[str, str]:

@@ -12,7 +12,7 @@ from slim_core.evaluation import predictions
 from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import spaces_of
 from slim_core.evaluation.report import collect, render
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -140,7 +140,7 @@ def test_what_a_run_does_not_have_is_said_with_what_it_has(
 
 def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, small_demo: Path, tmp_path: Path) -> None:
     from slim_core import api
-    from slim_core.steps.registry import parse_spec
+    from slim_core.steps.specs import parse_spec
 
     dataset = api.data_set(small_demo, at=workbench)
     spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}

@@ -14,7 +14,7 @@ from slim_core.models.build import build, load_model, require_logits
 from slim_core.models.model import save_model
 from slim_core.models.names import check_model
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 
 NAME = "networks_of_a_test:tiny"
 

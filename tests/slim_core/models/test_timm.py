@@ -17,7 +17,7 @@ from slim_core.models.model import save_model
 from slim_core.models.names import check_model, timm_models
 from slim_core.models.published import torchvision_weights_path as torchvision_path
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 
 timm = pytest.importorskip("timm")
 VIT, RESNET = "timm:vit_tiny_patch16_224", "timm:resnet10t"

@@ -16,7 +16,7 @@ from slim_core.models import efficientnet_lite
 from slim_core.runs import methods
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, Loop, best_on_validation, register, require_known
-from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
+from slim_core.training.config import jtt_grid, regularised, to_convergence
 from slim_core.training.objectives import Jtt
 
 BASELINES = ("class-balanced", "jtt", "cnc", "dfr", "group-dro")

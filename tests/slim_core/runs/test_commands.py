@@ -16,8 +16,7 @@ from slim_core.data.importing import import_data
 from slim_core.models.checkpoints import registration
 from slim_core.runs.details import command
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.steps.registry import STEPS, parse_spec
-from slim_core.steps.specs import Spec
+from slim_core.steps.specs import STEPS, Spec, parse_spec
 from slim_core.store import CampaignSettings, Dataset, Run, Store
 
 

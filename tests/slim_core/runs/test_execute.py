@@ -33,8 +33,7 @@ from slim_core.runs.execute import PATIENCE_S, _pauses, execute
 from slim_core.runs.executor import require_done
 from slim_core.settings import Settings
 from slim_core.steps.context import StepContext, _Pace
-from slim_core.steps.registry import STEPS, Step
-from slim_core.steps.specs import QueueName, Spec
+from slim_core.steps.specs import STEPS, QueueName, Spec, Step
 from slim_core.store import Run, Store, StoreUnavailableError
 from slim_core.store.database import DatabaseAwayError
 from slim_core.store.results import recorded_remedy

@@ -16,8 +16,7 @@ from slim_core import api
 from slim_core.runs.execute import SLEPT_S
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import settings
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import STEPS, TrainSpec
 from slim_core.store import Store
 
 

@@ -34,7 +34,7 @@ from slim_core.runs.trainings import (
     usual_way,
     without_answers,
 )
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.refusals import refusal
 
 MODEL = "frozen_network_of_a_test:small"

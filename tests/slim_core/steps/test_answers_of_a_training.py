@@ -10,7 +10,7 @@ from slim_core.annotation.plan import create_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
 from slim_core.evaluation.comparison import Ancestry, rows
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from tests.refusals import refusal
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from slim_core.steps.recipes import RECIPES
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import GradcamSpec, TrainSpec
+from slim_core.steps.specs import GradcamSpec, TrainSpec, parse_spec
+from slim_core.training.config import RECIPES
 
 
 def test_a_spec_of_defaults_has_changed_nothing() -> None:

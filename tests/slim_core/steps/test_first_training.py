@@ -8,16 +8,16 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core import api
+from slim_core.runs import trainings
 from slim_core.runs.executor import InProcess
-from slim_core.steps import recipes
-from slim_core.steps.recipes import model_for
+from slim_core.runs.trainings import model_for
 from slim_core.store.workers import is_gpu
 
 
 @pytest.fixture
 def photographs(monkeypatch):
     """Somebody's own data, of 500 px."""
-    monkeypatch.setattr(recipes, "_side", lambda _store, _dataset: 500)
+    monkeypatch.setattr(trainings, "_side", lambda _store, _dataset: 500)
     return SimpleNamespace(id="d1", format="csv", root="gone")
 
 

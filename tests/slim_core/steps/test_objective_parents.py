@@ -19,7 +19,7 @@ from slim_core.models.inference import predict
 from slim_core.parameters import Config
 from slim_core.runs.executor import Workbench
 from slim_core.steps import train
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.steps.train import _found_once, repeated
 from slim_core.store import Dataset, Run
 from slim_core.training.objectives import OBJECTIVES, Erm

@@ -20,10 +20,9 @@ from slim_core.evaluation.comparison import Ancestry, method_of
 from slim_core.models.build import SmallResNet
 from slim_core.runs.executor import Workbench
 from slim_core.steps import train as step
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset, Run
-from slim_core.training.last_layer import REFITS
-from slim_core.training.refit import RefitData
+from slim_core.training.last_layer import REFITS, RefitData
 from tests.built_once import built_once
 from tests.refusals import refusal
 from tests.slim_core.conftest import open_bench

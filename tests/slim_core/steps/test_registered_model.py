@@ -18,8 +18,7 @@ from slim_core.runs.executor import Workbench
 from slim_core.runs.preflight import require_possible
 from slim_core.runs.trainings import taken_over
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import TrainSpec, parse_spec
 from slim_core.store.results import ModelResult
 from tests.refusals import missing
 

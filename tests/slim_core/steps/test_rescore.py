@@ -14,7 +14,7 @@ from slim_core.evaluation.comparison import Ancestry, scored_last
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Run, Store
 
 SCORES = [IOU, AIOU, ATTENTION_PRECISION]

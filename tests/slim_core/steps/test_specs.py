@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from slim_core.data.sets import made_for, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.models import efficientnet_lite
-from slim_core.steps.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
-from slim_core.steps.registry import STEPS, parse_spec
-from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec
+from slim_core.runs.trainings import default_model
+from slim_core.steps.specs import STEPS, CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec, parse_spec
+from slim_core.training.config import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, recipe
 
 
 def test_each_step_has_a_spec_of_its_kind_and_a_run_function():
@@ -117,7 +117,7 @@ def test_a_spec_of_version_1_is_recorded_as_it_always_was_and_a_later_one_names_
     assert spec.record() == spec.model_dump(mode="json")
 
     monkeypatch.setattr("slim_core.steps.specs.SPEC_VERSION", 2)
-    monkeypatch.setattr("slim_core.steps.registry.SPEC_VERSION", 2)
+    monkeypatch.setattr("slim_core.steps.specs.SPEC_VERSION", 2)
     assert spec.record() == spec.model_dump(mode="json") | {"spec_version": 2}
     assert parse_spec(spec.record()) == parse_spec(spec.model_dump(mode="json")) == spec
 

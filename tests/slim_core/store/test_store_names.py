@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slim_core.steps.registry import STEPS
-from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
+from slim_core.steps.specs import STEPS, EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store.runs.rows import MOST_NAMED, TITLES, default_name, is_default
 
 

@@ -13,7 +13,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.models.build import load_model
 from slim_core.models.inference import predict
 from slim_core.runs.executor import Workbench
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Batch, Jtt, TrainContext
 

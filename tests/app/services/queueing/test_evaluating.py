@@ -11,7 +11,7 @@ import pytest
 from app import session
 from app.services import queueing
 from slim_core.errors import SpecRefusedError
-from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset, Run
 from tests.app.conftest import Show
 

@@ -10,9 +10,9 @@ import pytest
 from app import session
 from app.services import queueing
 from slim_core.data.table import ImageTable
-from slim_core.steps import recipes
-from slim_core.steps.recipes import _read_side, epochs_for
-from slim_core.steps.registry import parse_spec
+from slim_core.runs import trainings
+from slim_core.runs.trainings import _read_side, epochs_for
+from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset, Run
 from slim_core.store.workers import Workers
 from tests.app.conftest import finish
@@ -40,7 +40,7 @@ def test_with_a_gpu_small_images_take_the_small_network_and_larger_ones_the_pret
     on(monkeypatch, "cpu", "cuda:0")
     found = queueing.proposal(own(dataset, 180))
     assert found.model == "small-resnet" and "64 pixels" in found.why
-    monkeypatch.setattr(recipes, "_side", lambda _store, _dataset: 500)
+    monkeypatch.setattr(trainings, "_side", lambda _store, _dataset: 500)
     assert queueing.proposal(own(dataset, 180)).model == "resnet50"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slim_core.training.refit import Layer, PooledImages, RefitData
+from slim_core.training.last_layer import Layer, PooledImages, RefitData
 
 K, N_CORE = 20, 3
 NAMES = ("landbird", "waterbird")

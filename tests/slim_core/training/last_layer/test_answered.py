@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from slim_core.errors import SpecRefusedError
-from slim_core.training.last_layer import REFITS, regions
-from slim_core.training.refit import Layer, PooledImages, Refit, RefitData
+from slim_core.training.last_layer import REFITS, Layer, PooledImages, Refit, RefitData, regions
 
 CAMPAIGN = {"campaign": "c-1", "answers_seq": 1, "space": "r-1"}
 STRENGTHS = [0.01]  # one, so that nothing is chosen

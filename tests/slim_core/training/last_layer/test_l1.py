@@ -10,8 +10,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.inference import predict
 from slim_core.training import last_layer
-from slim_core.training.last_layer import L1
-from slim_core.training.refit import Layer, PooledImages, RefitData, apply_last_layer, read_last_layer
+from slim_core.training.last_layer import L1, Layer, PooledImages, RefitData, apply_last_layer, read_last_layer
 from tests.slim_core.painted import painted_table
 
 GRID = (1.0, 0.1, 0.01)

@@ -10,8 +10,17 @@ import pytest
 from slim_core.data.groups import UNGROUPED
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import checked_options
-from slim_core.training.last_layer import REFITS, Dfr, RefitConfig, fit_probe, refit_labels
-from slim_core.training.refit import Layer, PooledImages, halves, worst_and_average
+from slim_core.training.last_layer import (
+    REFITS,
+    Dfr,
+    Layer,
+    PooledImages,
+    RefitConfig,
+    fit_probe,
+    halves,
+    refit_labels,
+    worst_and_average,
+)
 from tests.slim_core.training.last_layer.shortcut import N_CORE, K, given, images, reference, ungrouped, worst_group
 
 
