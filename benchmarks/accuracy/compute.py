@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import benchmarks.methods  # noqa: F401 (registers the ablations)
 from benchmarks.accuracy.cases import RESULTS, append, read
 from benchmarks.accuracy.studies import Case, Study, StudySet
 from slim_core import api

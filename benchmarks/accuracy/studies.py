@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import benchmarks.methods  # noqa: F401 (registers the ablations)
 from benchmarks.accuracy.earlier import EARLIER, USED_ANSWERS
 from slim_core.runs.methods import METHODS
 
@@ -116,7 +117,7 @@ PHOTOGRAPHS = Study(
         ),
     ),
     methods=(
-        *("erm-converged", "jtt", "afr-train-fifth", "xrm-train", "class-balanced-last-layer"),
+        *("erm", "jtt", "afr-train-fifth", "xrm-train", "class-balanced-last-layer"),
         *("random", "class-balanced-subset", "slim-reference", "slim-once", "slim-no-answers", "slim-all-wrong"),
         *("slim-no-answers-on-validation", "slim-subset-only", "slim", "slim-on-validation", "oracle", "dfr"),
     ),
@@ -148,7 +149,7 @@ DRAWS = Study(
             in_mean=False,
         ),
     ),
-    methods=("erm-converged", "jtt", "random", "slim-no-answers", "slim-all-wrong", "slim-subset-only", "slim"),
+    methods=("erm", "jtt", "random", "slim-no-answers", "slim-all-wrong", "slim-subset-only", "slim"),
     seeds=tuple(range(130, 136)),
     annotators=PERFECT_AND_CARELESS,
     varied=("slim-subset-only", "slim"),
@@ -172,7 +173,7 @@ CHARTS = Study(
         ),
     ),
     methods=(
-        *("erm-converged", "jtt", "afr-train-fifth", "xrm-train", "class-balanced-last-layer", "random"),
+        *("erm", "jtt", "afr-train-fifth", "xrm-train", "class-balanced-last-layer", "random"),
         *("slim-reference", "slim-once", "slim-no-answers", "slim-all-wrong", "slim-subset-only", "slim"),
         *("oracle", "dfr"),
     ),
@@ -197,7 +198,7 @@ BASELINES = Study(
     "whole networks, classes balanced twice; beside methods that train a network",
     sets=tuple(StudySet(name, name, _SMALL, loop=_WHOLE) for name in ("digits", "three-by-three", "patch")),
     methods=(
-        *("erm-converged", "rwy", "afr-train-fifth", "self-train-fifth", "cnc", "slim-no-answers", "slim"),
+        *("erm", "class-balanced", "afr-train-fifth", "self-train-fifth", "cnc", "slim-no-answers", "slim"),
         *("subg", "group-dro", "dfr", "dfr-train-fifth"),
     ),
     seeds=tuple(range(140, 145)),
@@ -214,7 +215,7 @@ def _published(name: str, folder: str, weight_decay: float, answers: float) -> S
         name,
         "whole networks, a data set of the literature",
         sets=(StudySet(name, folder=folder, loop=loop, train_by_method={"group-dro": authors, "jtt": authors}),),
-        methods=("erm-converged", "jtt", "random", "slim-no-answers", "slim", "group-dro", "dfr"),
+        methods=("erm", "jtt", "random", "slim-no-answers", "slim", "group-dro", "dfr"),
         seeds=tuple(range(10, 15)),
         annotators=PERFECT_AND_CARELESS,
         varied=("slim",),

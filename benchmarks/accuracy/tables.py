@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs" / "benchmark.md", ROOT / "README.md"
 AGAINST = "slim"  # with the first annotator of the study
 OTHERS = {
-    "erm-converged": "ERM, converged",
+    "erm": "ERM",
     "jtt": "JTT",
     "random": "random subset",
     "slim-no-answers": "no answers",
