@@ -84,7 +84,7 @@ class MemoryRefusedError(SpecRefusedError):
 
 
 class NothingToRepeatError(SpecRefusedError):
-    """A first model makes no errors on train, so that none can be repeated (JTT)."""
+    """A first model makes no errors on train, so that none can be repeated (JTT) or contrasted (CnC)."""
 
 
 class NameRefusedError(SlimError):

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -125,6 +126,19 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
         raise OptionRefusedError(
             f"{of} refuses {option} = {first['input']!r}: {what_to_give(config, first)}."
         ) from error
+
+
+def options_of_the_named(
+    registry: Mapping[str, Any], field: str, given: dict[str, Any], about: ValidationInfo
+) -> dict[str, Any]:
+    """Every option of what another field names in a registry, checked by its ``Options``; for a validator.
+
+    ``field``: the one that names it, such as "objective"; its options are in "objective_options".
+    """
+    name = about.data.get(field)
+    if name is None:  # refused already
+        return given
+    return checked_options(registry[name].Options, given, f"The {field} {name}", f"{field}_options")
 
 
 @dataclass(frozen=True)

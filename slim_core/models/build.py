@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -36,15 +36,8 @@ from slim_core.models.names import (
     require_allowed_module,
 )
 
-IMAGENET, NO_WEIGHTS = "imagenet", "none"
+Weights = Literal["imagenet", "none"]  # to start from
 _REMEDY = "put it back from a backup, or train the model again."
-
-
-def list_models() -> list[str]:
-    """The names ``build`` takes, beside those of timm's models and of functions of a user's own."""
-    from slim_core.models.published import names  # here, as below: it takes longer to import than torch
-
-    return [SMALL_RESNET, *names()]
 
 
 def build(
@@ -52,62 +45,51 @@ def build(
     n_classes: int,
     *,
     label_names: tuple[str, ...] = (),
-    weights: str | Path = IMAGENET,
+    weights: Weights = "imagenet",
     image_size: int | None = None,
     seed: int = 0,
 ) -> Model:
     """A model with a new head of ``n_classes`` outputs.
 
     Args:
-        name: one of ``list_models``, a model of timm as timm:NAME, or a function that makes a network, as
-            package.module:function.
+        name: small-resnet, a classifier of torchvision, a model of timm as timm:NAME, or a function that makes a
+            network, as package.module:function.
         n_classes: C.
         label_names: C names, kept with the model.
-        weights: "imagenet", "none", or the path of a checkpoint that fits the whole network. The small network has
-            no ImageNet weights and starts from scratch.
+        weights: to start from. The small network has no ImageNet weights and starts from scratch.
         image_size: side of the input in pixels; default: what the architecture was published with.
         seed: of the new weights.
 
     Raises:
         SpecRefusedError: no such model, or it cannot take images of this size.
         WeightsMissingError: ImageNet weights are not on disk and cannot be downloaded.
-        CheckpointRefusedError: the checkpoint does not fit.
+        CheckpointRefusedError: the file of the ImageNet weights is broken.
     """
-    _check(name, n_classes)
+    if n_classes < 2:
+        raise SpecRefusedError(f"A classifier needs at least two classes, not {n_classes}: check the labels.")
     if image_size is not None and not SMALLEST_SIDE <= image_size <= LARGEST_SIDE:
         raise SpecRefusedError(f"The image size is {image_size}: give {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.")
-    model = _builder(name)(name, n_classes, label_names, str(weights) == IMAGENET, image_size, seed)
+    model = _builder(name)(name, n_classes, label_names, weights == "imagenet", image_size, seed)
     model.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast, on CPUs too
-    if str(weights) not in (IMAGENET, NO_WEIGHTS):
-        load_weights(model.net, Path(weights), name, n_classes=n_classes)
     return model
 
 
 def _builder(name: str) -> Callable[[str, int, tuple[str, ...], bool, int | None, int], Model]:
     """What makes the model; only what it needs is imported."""
     if is_custom(name):
-        pass
-
         return build_custom
-    if is_timm(name):
-        from slim_core.models.published import build_timm
-
-        return build_timm
     if name == SMALL_RESNET:
         return _build_small
-    from slim_core.models.published import build_published
+    from slim_core.models import published  # which takes longer to import than torch
 
-    return build_published
-
-
-def _check(name: str, n_classes: int) -> None:
-    if not is_custom(name) and not is_timm(name) and name != SMALL_RESNET and name not in list_models():
-        raise SpecRefusedError(
-            f"There is no model {name!r}: use {SMALL_RESNET}, resnet50 or another torchvision classifier, a timm model "
-            f"as timm:NAME, or a function of your own as package.module:function."
-        )
-    if n_classes < 2:
-        raise SpecRefusedError(f"A classifier needs at least two classes, not {n_classes}: check the labels.")
+    if is_timm(name):
+        return published.build_timm
+    if name in published.names():
+        return published.build_published
+    raise SpecRefusedError(
+        f"There is no model {name!r}: use {SMALL_RESNET}, resnet50 or another torchvision classifier, a timm model as "
+        f"timm:NAME, or a function of your own as package.module:function."
+    )
 
 
 def _build_small(
@@ -142,7 +124,7 @@ def load_model(folder: Path) -> Model:
         check_checkpoint_file(weights)
     except CheckpointRefusedError as error:  # whose remedy is for a file that somebody names
         raise CheckpointRefusedError(f"{weights} is missing or damaged: {_REMEDY}") from error
-    model = build(name, n_classes, weights=NO_WEIGHTS, image_size=transform.size)
+    model = build(name, n_classes, weights="none", image_size=transform.size)
     model.transform, model.label_names = transform, label_names
     if is_custom(name):
         _load_unchanged(model, weights, about.get("signature"))

@@ -26,7 +26,7 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
 from slim_core.models.names import SMALL_RESNET, is_custom
-from slim_core.parameters import Config, Display, Seed, checked_options, one_of
+from slim_core.parameters import Config, Display, Seed, one_of, options_of_the_named
 from slim_core.training.objectives import OBJECTIVES, SAMPLINGS, Sampling
 
 if TYPE_CHECKING:
@@ -136,11 +136,7 @@ class TrainConfig(Config):
     @field_validator("objective_options")
     @classmethod
     def _fill_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
-        """The objective's own settings, checked by it, those that are not given at their defaults."""
-        name = about.data.get("objective")
-        if name is None:
-            return given
-        return checked_options(OBJECTIVES[name].Options, given, f"The objective {name}", "objective_options")
+        return options_of_the_named(OBJECTIVES, "objective", given, about)
 
     @field_validator("sampling")
     @classmethod

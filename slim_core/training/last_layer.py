@@ -22,7 +22,7 @@ from slim_core.data.images.heat import minmax
 from slim_core.data.table import ImageTable
 from slim_core.errors import NothingToRepeatError, SpecRefusedError
 from slim_core.models.runtime import never_stop
-from slim_core.parameters import Config, Display, checked_options, one_of
+from slim_core.parameters import Config, Display, one_of, options_of_the_named
 from slim_core.training.config import labels_of
 
 if TYPE_CHECKING:
@@ -704,11 +704,7 @@ class RefitConfig(Config):
     @field_validator("refit_options")
     @classmethod
     def _fill_refit_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
-        """The refit's own settings, checked by it, those that are not given at their defaults."""
-        name = about.data.get("refit")
-        if name is None:
-            return given
-        return checked_options(REFITS[name].Options, given, f"The refit {name}", "refit_options")
+        return options_of_the_named(REFITS, "refit", given, about)
 
 
 def refit_name(refit: str) -> str:

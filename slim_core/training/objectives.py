@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from slim_core.data.groups import LabelsUsed
-from slim_core.errors import NothingToRepeatError, SpecRefusedError
+from slim_core.errors import NothingToRepeatError
 from slim_core.parameters import Config, Display
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Objective(ABC):
     labels_used: ClassVar[LabelsUsed] = "none"  # by the loss; data without groups is refused where it uses them
     sampling: ClassVar[Sampling | None] = None  # how its epochs are drawn; None: as the config says
     draws: ClassVar[str] = ""  # what an epoch draws, in words, where it gives ``cells``
+    rests_on: ClassVar[str | None] = None  # the option that names an earlier train run, where it has one
 
     def __init__(self, context: TrainContext) -> None:
         self.context = context
@@ -68,8 +69,25 @@ class Objective(ABC):
     @classmethod
     def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
         """Role -> id of each run that a training with these options rests on; "earlier" is the role of a train run."""
-        del options
-        return {}
+        return {} if cls.rests_on is None else {"earlier": options[cls.rests_on]}
+
+    @classmethod
+    def earlier_predictions(
+        cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted, needed_to_be: str
+    ) -> np.ndarray:
+        """(n,) classes that the earlier run predicts.
+
+        Raises:
+            NothingToRepeatError: all of them are correct; ``needed_to_be``: what then none can be.
+        """
+        earlier = options[str(cls.rests_on)]
+        found = predicted(earlier)
+        if (found == labels).all():
+            raise NothingToRepeatError(
+                f"The earlier run {earlier} predicts all {len(labels)} training images correctly, so none can be "
+                f"{needed_to_be}: use one with fewer epochs or more weight decay."
+            )
+        return found
 
     @classmethod
     def repeats(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray | None:
@@ -158,9 +176,6 @@ class GroupDro(Objective):
         self.q = state["q"].to(self.q.device)
 
 
-ERRORS_OF = "errors_of"
-
-
 class JttOptions(Config):
     """The first of the two trainings, and what its errors count."""
 
@@ -177,11 +192,7 @@ class Jtt(Erm):
 
     label = "Just train twice (JTT)"
     Options = JttOptions
-
-    @classmethod
-    def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
-        """The first training."""
-        return {"earlier": options[ERRORS_OF]}
+    rests_on = "errors_of"
 
     @classmethod
     def repeats(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray:
@@ -190,16 +201,8 @@ class Jtt(Erm):
         Raises:
             NothingToRepeatError: the earlier run makes no errors, so that this would be ERM.
         """
-        errors = predicted(options[ERRORS_OF]) != labels
-        if not errors.any():
-            raise NothingToRepeatError(
-                f"The earlier run {options[ERRORS_OF]} predicts all training images correctly ({len(labels)}), so none "
-                f"can be repeated: use one with fewer epochs or more weight decay."
-            )
+        errors = cls.earlier_predictions(options, labels, predicted, "repeated") != labels
         return np.where(errors, options["upweight"], 1).astype(np.int64)
-
-
-EARLIER = "predictions_of"
 
 
 class CncOptions(Config):
@@ -223,25 +226,16 @@ class Cnc(Objective):
     Options = CncOptions
     needs_pooled = True
     draws = "each class and earlier prediction equally often"
-
-    @classmethod
-    def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
-        """The earlier training."""
-        return {"earlier": options[EARLIER]}
+    rests_on = "predictions_of"
 
     @classmethod
     def cells(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray:
         """Class x prediction: C y + p.
 
         Raises:
-            SpecRefusedError: the earlier run makes no mistake, so that there are no positives.
+            NothingToRepeatError: the earlier run makes no mistake, so that there are no positives.
         """
-        found = predicted(options[EARLIER])
-        if (found == labels).all():
-            raise SpecRefusedError(
-                f"The earlier run {options[EARLIER]} predicts all {len(labels)} training images correctly, so none "
-                f"can be contrasted: use one with fewer epochs or more weight decay."
-            )
+        found = cls.earlier_predictions(options, labels, predicted, "contrasted")
         cells: np.ndarray = (labels.max() + 1) * labels + found  # every class has training images
         return cells
 

@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.transforms.functional import normalize
 
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
-from slim_core.models.build import SmallResNet, build, list_models, load_model
+from slim_core.models.build import SmallResNet, build, load_model
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import load_checkpoint, save_model
 from slim_core.models.published import fetch_weights, imagenet_weights, torchvision_weights_path
@@ -74,7 +74,6 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_state_alone(
 def test_an_unknown_name_is_refused():
     with pytest.raises(SpecRefusedError, match="resnet51.*use small-resnet, resnet50"):
         build("resnet51", 2)
-    assert {"small-resnet", "resnet50", "vit_b_16"} <= set(list_models())
 
 
 def test_imagenet_weights_come_from_the_cache_folder_without_a_download(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def test_the_errors_of_the_first_training_are_seen_fifty_times_and_every_other_i
 
 def test_a_first_training_without_an_error_is_refused_as_what_follows_would_be_erm():
     labels = np.array([0, 0, 1])
-    with pytest.raises(SpecRefusedError, match="The earlier run r-1 predicts all training"):
+    with pytest.raises(SpecRefusedError, match="r-1 predicts all 3"):
         Jtt.repeats(OPTIONS, labels, lambda _run: labels)
 
 
