@@ -5,7 +5,10 @@ Where slim and its home are on the server is for admins: others read a command a
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -14,7 +17,6 @@ from app import session
 from app.routes.exports import command, export_url
 from slim_core.export.forms import Form
 from slim_core.export.writing import forms_of
-from slim_core.runs.details import in_any_shell
 from slim_core.settings import settings
 
 if TYPE_CHECKING:
@@ -97,7 +99,14 @@ def where() -> str:
 
 def show_command(line: str) -> None:
     """``line`` begins with ``slim``."""
-    st.code(in_any_shell(line, settings().home) if _knows_the_server() else line, language="bash", wrap_lines=True)
+    st.code(_in_any_shell(line) if _knows_the_server() else line, language="bash", wrap_lines=True)
+
+
+def _in_any_shell(line: str) -> str:
+    """The command from any folder of a plain shell: by the path of ``slim``, with this SLIM_HOME."""
+    slim = Path(sys.executable).with_name("slim")
+    called = shlex.quote(str(slim)) if slim.is_file() else f"{shlex.quote(sys.executable)} -m slim_core.cli"
+    return f"SLIM_HOME={shlex.quote(str(settings().home.resolve()))} {called}{line.removeprefix('slim')}"
 
 
 def _knows_the_server() -> bool:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from slim_core.errors import SpecRefusedError
@@ -26,13 +24,6 @@ def command(spec: Spec) -> str:
     if parse_spec(fields) != spec:
         fields = {"kind": spec.kind, **spec.model_dump(mode="json")}
     return shlex.join(["slim", "submit", "--spec", json.dumps(fields), "--queue"])
-
-
-def in_any_shell(line: str, home: Path) -> str:
-    """A command line that runs in a plain shell from any folder: by the path of ``slim``, with this SLIM_HOME."""
-    slim = Path(sys.executable).with_name("slim")
-    called = shlex.quote(str(slim)) if slim.is_file() else f"{shlex.quote(sys.executable)} -m slim_core.cli"
-    return f"SLIM_HOME={shlex.quote(str(home.resolve()))} {called}{line.removeprefix('slim')}"
 
 
 Sort = Literal["input", "parameter", "code and machine", "result"]

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from slim_core.annotation.candidates import DEFAULT_SHARE, budgets_of
-from slim_core.annotation.plan import Plan, create_campaign, default_name, open_campaign
+from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.curation import ANSWERED
 from slim_core.curation.data import SLIM
@@ -203,12 +203,24 @@ class LoopRuns:
     def answered_campaign(self, space: Run, share: float) -> Campaign:
         """The answered campaign about a share of a space's images."""
         masked = self._masked_of(space) if self.is_simulated else None
-        name = self._name_of(space, share, _budgets(self.store, space, share, masked))
-        campaign = find_or_create_campaign(
-            self.store, space, name, share, self.config.drawn_seed, self.at.by, among=masked
-        )
+        budgets = self._budgets(space, share, masked)
+        name = self._name_of(space, share, budgets)
+        campaign = find_campaign(self.store, space, name)
+        if campaign is None:
+            among: dict[str, Any] = {} if masked is None else {"choice": "selection", "selection": masked}
+            plan = Plan(space.id, budgets, name=name, seed=self.config.drawn_seed, **among)
+            campaign = open_campaign(self.store, plan, self.at.by)
         self._annotate(campaign)
         return campaign
+
+    def _budgets(self, space: Run, share: float, among: tuple[int, ...] | None) -> dict[int, int]:
+        """How many images of each class are asked about; ``among``: the only rows that can be; None: all."""
+        rows, labels = SpaceResult(self.store.artifacts.folder(space.id)).rows, self.table.labels
+        asked = budgets_of(labels[rows], share)
+        if among is None:
+            return asked
+        there = np.bincount(labels[list(among)], minlength=labels.max() + 1)
+        return {label: min(budget, int(there[label])) for label, budget in asked.items()}
 
     def _name_of(self, space: Run, share: float, budgets: Mapping[int, int]) -> str:
         """The name of the campaign that asks about so many of each class: shares with other budgets can round alike."""
@@ -313,35 +325,3 @@ def find_campaign(store: Store, space: Run, name: str) -> Campaign | None:
     """The campaign of this space and name."""
     every = store.campaigns.all()
     return next((one for one in every if one.name == name and one.space_run_id == space.id), None)
-
-
-def find_or_create_campaign(
-    store: Store,
-    space: Run,
-    name: str,
-    share: float,
-    seed: int,
-    by: str = "local",
-    among: tuple[int, ...] | None = None,
-) -> Campaign:
-    """The campaign of this space and name, opened about a share of its images if it does not exist.
-
-    ``among``: the only rows that can be asked about, as many of a class as there are; None: all.
-    """
-    if (found := find_campaign(store, space, name)) is not None:
-        return found
-    if among is None:
-        return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
-    budgets = _budgets(store, space, share, among)
-    plan = Plan(space.id, budgets, name=name, choice="selection", selection=among, seed=seed)
-    return open_campaign(store, plan, by)
-
-
-def _budgets(store: Store, space: Run, share: float, among: tuple[int, ...] | None) -> dict[int, int]:
-    """How many images of each class a campaign about a share of a space's images asks about, as far as it can."""
-    labels = store.datasets.table(space.dataset_id).labels
-    asked = budgets_of(labels[SpaceResult(store.artifacts.folder(space.id)).rows], share)
-    if among is None:
-        return asked
-    there = np.bincount(labels[list(among)], minlength=labels.max() + 1)
-    return {label: min(budget, int(there[label])) for label, budget in asked.items()}

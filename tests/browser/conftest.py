@@ -60,10 +60,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def look_at_demo(folder: Path) -> None:
     """Into a new folder: what ``home`` begins with."""
+    from slim_core.annotation.plan import create_campaign
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench
-    from slim_core.runs.loop_runs import LoopConfig, find_or_create_campaign
+    from slim_core.runs.loop_runs import LoopConfig
     from slim_core.runs.methods import Loop
     from slim_core.settings import Settings
 
@@ -74,7 +75,7 @@ def look_at_demo(folder: Path) -> None:
     loop = Loop(Workbench(store, InProcess(store, device="cpu")), config)
     with placed_quickly():
         loop.evaluation(loop.reference)
-        find_or_create_campaign(store, loop.space, "Campaign", config.answers, config.seed)
+        create_campaign(store, loop.space, share=config.answers, seed=config.seed, name="Campaign")
         loop.outcome("slim-no-answers")
     assert {run.status for run in store.runs.all()} == {"done"}
     store.close()

@@ -117,7 +117,6 @@ def test_a_spec_of_version_1_is_recorded_as_it_always_was_and_a_later_one_names_
     assert spec.record() == spec.model_dump(mode="json")
 
     monkeypatch.setattr("slim_core.steps.specs.SPEC_VERSION", 2)
-    monkeypatch.setattr("slim_core.steps.specs.SPEC_VERSION", 2)
     assert spec.record() == spec.model_dump(mode="json") | {"spec_version": 2}
     assert parse_spec(spec.record()) == parse_spec(spec.model_dump(mode="json")) == spec
 
@@ -152,6 +151,9 @@ def test_a_spec_cannot_be_changed():
             "from 1 to 10000\\.$",
         ),
         ({"kind": "train", "dataset": "d", "lr": "fast"}, "lr = 'fast': give a number above 0"),
+        ({"kind": "train", "dataset": "d", "lr": -1.0}, "lr = -1.0: give a number above 0"),
+        ({"kind": "train", "dataset": "d", "selection": "best"}, "selection = 'best': choose one of worst_class, "),
+        ({"kind": "train", "dataset": "d", "objective_options": {"eta": 1}}, "objective erm has no option 'eta'"),
         ({"kind": "train", "dataset": "d", "start": "reference"}, "to start from"),
         ({"kind": "train", "dataset": "d", "reference": "r-1"}, "scratch; use start="),
         (

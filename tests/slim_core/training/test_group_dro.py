@@ -1,4 +1,4 @@
-"""GroupDRO: its weights by hand, the answer of a problem that has one, an exact resume, and what it refuses."""
+"""GroupDRO: its weights by hand, the answer of a problem that has one, and what it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from slim_core.data.groups import UNGROUPED, grouping
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
-from slim_core.models.runtime import Runtime
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.config import TrainConfig, TrainData
 from slim_core.training.loop import train
@@ -65,28 +64,9 @@ def test_without_features_it_ends_where_both_groups_lose_the_same_and_erm_at_the
     assert share_of_class_1("group-dro", {"eta": 0.01}) == pytest.approx(0.5, abs=0.05)
 
 
-class KilledError(Exception):
-    """Stands for a process that dies."""
-
-
-def trained(table, config=CONFIG, rows=None, die_in=0, **runtime):
-    def on_report(report):
-        if report.epoch == die_in and report.phase == "train":
-            raise KilledError
-
-    rows = table.rows("train") if rows is None else rows
+def trained(table) -> None:
     model = build("small-resnet", table.n_classes, image_size=16, seed=1)
-    data = TrainData(table, rows, table.rows("val"), grouping(table))
-    result = train(model, data, config, runtime=Runtime(**runtime), on_report=on_report)
-    return [(epoch["train_loss"], epoch["val"]["loss"]) for epoch in result.history]
-
-
-@pytest.mark.slow
-def test_a_killed_training_resumes_with_the_weights_its_groups_had(table, tmp_path):
-    expected = trained(table)
-    with pytest.raises(KilledError):
-        trained(table, die_in=3, checkpoint_dir=tmp_path)
-    assert trained(table, checkpoint_dir=tmp_path) == expected
+    train(model, TrainData(table, table.rows("train"), table.rows("val"), grouping(table)), CONFIG)
 
 
 def test_its_epochs_draw_the_groups_equally_often(table, monkeypatch):

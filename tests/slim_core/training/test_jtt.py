@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from slim_core.data.importing import import_data
 from slim_core.errors import SpecRefusedError
-from slim_core.models.build import load_model
-from slim_core.models.inference import predict
-from slim_core.runs.executor import Workbench
-from slim_core.steps.specs import parse_spec
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Batch, Jtt, TrainContext
 
@@ -65,18 +58,3 @@ def test_a_linear_model_that_learned_the_shortcut_first_learns_the_label_the_sec
     np.testing.assert_array_equal(first == labels, agrees)  # the errors are the minority
     second = fitted(inputs, labels, Jtt.repeats(OPTIONS, labels, lambda _run: first))
     assert (second == labels)[~agrees].all()
-
-
-@pytest.mark.slow
-def test_a_second_run_trains_on_the_errors_of_the_first(workbench: Workbench, demo_folder: Path) -> None:
-    store = workbench.store
-    dataset = store.datasets.register(import_data(demo_folder))
-    given = {"kind": "train", "dataset": dataset.id, "model": "small-resnet", "epochs": 1}
-    first = workbench.run(parse_spec(given))
-    options = {"errors_of": first.id, "upweight": 4}
-    second = workbench.run(parse_spec(given | {"objective": "jtt", "objective_options": options}))
-    table = store.datasets.table(dataset.id)
-    rows = table.rows("train")
-    errors = predict(load_model(store.artifacts.folder(first.id)), table, rows).argmax(1) != table.labels[rows]
-    assert errors.any() and second.metrics is not None
-    assert second.metrics["images"] == len(rows) + 3 * int(errors.sum())
