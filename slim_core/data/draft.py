@@ -16,6 +16,7 @@ from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import BOX_COLUMNS
 
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")+)"\s*|([^,]*)),')  # one of an option, with the comma behind it
+BOTH = frozenset({"label", "attribute"})  # what may be names
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
 
 
@@ -48,17 +49,11 @@ class Draft:
     attribute_names: tuple[str, ...] | None = None
     metadata: tuple[Path, ...] = ()  # every file the rows were read from
     expected: Counts = field(default_factory=dict)  # published counts, where known
-    strict_integers: bool = True  # False: labels and attributes may be names
-    strict_attributes: bool | None = None  # the same of attributes alone; None: as of labels
+    may_be_names: frozenset[str] = frozenset()  # of "label" and "attribute": those whose cells need be no integers
     lines: bool = False  # the index of ``paths`` is the line of each row in ``source``, the first line of the file 1
     notes: tuple[str, ...] = ()  # what the importer decided, a sentence each
     model: str = ""  # that the images are made for, where that is known
     packed: Packed | None = None  # the images, where they lie inside the files; ``paths`` are empty until they are out
-
-    def takes_names(self, what: str) -> bool:
-        """Whether cells of "label" or "attribute" may be names."""
-        strict = self.strict_integers if what == "label" or self.strict_attributes is None else self.strict_attributes
-        return not strict
 
 
 class Importer(Protocol):

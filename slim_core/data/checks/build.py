@@ -110,9 +110,9 @@ def _numbered(
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
     is_sign = names is None and set(np.unique(values[~empty])) == {-1.0, 1.0}  # "no" and "yes"
     is_code = names is None and words.drop_duplicates().str.fullmatch(r"0\d+").any()
-    if is_sign and draft.takes_names(what):
+    if is_sign and what in draft.may_be_names:
         return _named(words.str.removesuffix(".0"), empty, names, what, draft, findings)
-    if (np.isnan(values).any() or is_code) and draft.takes_names(what):
+    if (np.isnan(values).any() or is_code) and what in draft.may_be_names:
         return _named(words, empty, names, what, draft, findings)
     if _refused(values, words, what, names, draft, findings, lowest=UNKNOWN if optional else 0):
         return np.zeros(len(words), np.int64), names or ()
@@ -149,7 +149,7 @@ def _refused(
     wrong = np.flatnonzero(~whole)
     if len(wrong):
         top = (len(names) if names is not None else MAX_CLASSES) - 1
-        or_names = ", or write names" if draft.takes_names(what) else ""
+        or_names = ", or write names" if what in draft.may_be_names else ""
         findings.error(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from slim_core.data.draft import Draft
+from slim_core.data.draft import BOTH, Draft
 from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.outlines import Outline, outline
 from slim_core.data.report import FormatRefusedError
@@ -62,7 +62,7 @@ class Coco:
             outlines=_outlines_of(rows, options.get("masks", "yes")),
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
-            strict_integers=False,
+            may_be_names=BOTH,
             notes=(*_unread([str(file.relative_to(root)) for file in others]), *_left_out([left for _, left in parts])),
         )
 

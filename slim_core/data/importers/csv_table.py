@@ -11,7 +11,7 @@ import pandas as pd
 
 from slim_core.data.checks.build import MISSING_WORDS
 from slim_core.data.checks.splits import holds_split_words
-from slim_core.data.draft import Draft, as_option, names_option, need_columns, need_different, texts
+from slim_core.data.draft import BOTH, Draft, as_option, names_option, need_columns, need_different, texts
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
     found_in,
@@ -96,7 +96,7 @@ class CsvTable:
             label_names=names_option(options, "label_names"),
             attribute_name=str(attributes.name) if attributes is not None else None,
             attribute_names=names_option(options, "attribute_names"),
-            strict_integers=False,
+            may_be_names=BOTH,
             lines=not is_parquet(source),
             notes=(*notes, *unread),
         )

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.data.checks.splits import SPLIT_WORDS
-from slim_core.data.draft import Draft, Packed, need_columns, need_different, texts
+from slim_core.data.draft import BOTH, Draft, Packed, need_columns, need_different, texts
 from slim_core.data.images.codec import stand_in_refusal
 from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import is_hidden, split_folders
@@ -91,8 +91,7 @@ class HuggingFace:
             label_names=_names(found.features, columns["label"]),
             attribute_name=attribute,
             attribute_names=_names(found.features, attribute) if attribute else None,
-            strict_integers=_names(found.features, columns["label"]) is not None,
-            strict_attributes=attribute is not None and _names(found.features, attribute) is not None,
+            may_be_names=frozenset(one for one in BOTH & set(columns) if _names(found.features, columns[one]) is None),
             notes=notes,
         )
 
@@ -448,7 +447,7 @@ class HuggingFaceImages:
             attributes=rows[attribute] if attribute else None,
             masks=rows["mask"],
             attribute_name=attribute or None,
-            strict_integers=False,
+            may_be_names=BOTH,
             lines=len(tables) == 1 and tables[0].suffix != ".parquet",
             notes=()
             if label

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from slim_core.data.draft import Draft, texts
+from slim_core.data.draft import BOTH, Draft, texts
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable, tables_in
 from slim_core.data.importers.folders import (
     image_names,
@@ -116,7 +116,7 @@ class InFolders:
             label_names=names_of(rows["label"]),
             attribute_name=self.attribute_name,
             attribute_names=names_of(rows["attribute"]),
-            strict_integers=False,
+            may_be_names=BOTH,
             notes=(
                 *left_out(len(listed) - len(lying), self.shape),
                 *note,
@@ -211,7 +211,7 @@ def _benign_or_malignant(draft: Draft) -> Draft:
         attributes=texts(draft.attributes).str.replace(r"\.0$", "", regex=True),
         label_names=("benign", "malignant"),
         attribute_names=(f"no {draft.attribute_name}", str(draft.attribute_name)),
-        strict_integers=True,
+        may_be_names=frozenset(),
     )
 
 
