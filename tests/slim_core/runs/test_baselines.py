@@ -133,7 +133,8 @@ class RunsAtOnce:
 
     def __init__(self, store):
         self.asked = []
-        self.store = SimpleNamespace(datasets=store.datasets, answers=SimpleNamespace(last_seq=lambda _campaign: 1))
+        answers = SimpleNamespace(last_seq=lambda _campaign: 1)
+        self.store = SimpleNamespace(datasets=store.datasets, lineage=store.lineage, answers=answers)
 
     def run(self, spec, name):
         self.asked.append(spec)

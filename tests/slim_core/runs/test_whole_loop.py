@@ -15,6 +15,7 @@ from slim_core.annotation.plan import create_campaign, default_name
 from slim_core.cli.loop import outcomes_of
 from slim_core.data.table import UNKNOWN
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
+from slim_core.formatting import in_percent
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import METHODS, USUAL, Loop
 from slim_core.store import AnswerIn, Campaign
@@ -250,3 +251,12 @@ def test_a_loop_of_a_command_goes_on_where_the_database_does_not_answer_for_a_wh
     found, failures = outcomes_of([SimpleNamespace(outcome=outcome)], ["erm", "slim"])
     assert found == ["what erm came to", "what slim came to"] and failures == []
     assert caplog.messages and len(caplog.messages) == 2 and all("does not answer" in one for one in caplog.messages)
+
+
+def test_a_campaign_is_named_by_the_share_that_is_asked_and_not_as_another_one(looped) -> None:
+    store, space = looped.at.store, looped.loop.space
+    n = len(looped.loop.table.rows("train"))
+    first, second = (create_campaign(store, space, share=0.0001, seed=7, name=None) for _ in range(2))
+    asked = len(looped.loop.table.label_names)  # one of each class, the fewest there can be
+    assert first.name == f"Candidates {in_percent(asked / n)} %, seed 7" != "Candidates 0.0 %, seed 7"
+    assert second.name == f"{first.name} (2)" and second.id != first.id
