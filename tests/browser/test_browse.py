@@ -11,7 +11,7 @@ from tests.browser.steps import settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
-FIELD = "Folder or metadata file on this machine"
+FIELD = "Folder or metadata"
 
 
 def test_a_folder_is_chosen_by_tab_and_enter(page: Page, address: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_each_answer_shows_in_the_map_and_the_subset_without_a_reload(
     answering.open_campaign(page, address, campaign)
     effect = page.locator(".slim-effect")
     expect(effect).to_contain_text("right 1 wrong 1 unsure 2", timeout=PATIENCE_MS)
-    expect(effect).to_contain_text("Subset from these answers")
+    expect(effect).to_contain_text("from these answers")
     before = effect.locator("img").get_attribute("src")
     page.keyboard.press("1")
     expect(effect).to_contain_text("right 2", timeout=PATIENCE_MS)
@@ -92,7 +92,7 @@ def test_an_e_mail_address_as_a_name_is_text_and_no_link(
         store.decisions.decide(campaign.id, "tom@lab.example", AnswerIn(f"{campaign.id}-{one.id}", one.id, 1))
     page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
     expect(page.get_by_text("lea.m@clinic.example: right")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_role("button", name="Undo the last decision of tom@lab.example")).to_be_visible()
+    expect(page.get_by_role("button", name="of tom@lab.example")).to_be_visible()
     expect(page.locator("a[href^='mailto:']")).to_have_count(0)
 
 
@@ -158,4 +158,4 @@ def test_one_click_curates_retrains_and_evaluates(page: Page, address: str, stor
         return done
 
     until(lambda: made() == ["curate", "train", "evaluate"], 3 * PATIENCE_MS / 1000)
-    expect(page.get_by_text("Retrained and evaluated: worst group")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Retrained and evaluated")).to_be_visible(timeout=PATIENCE_MS)

@@ -10,7 +10,8 @@ from tests.browser import modules
 pytestmark = pytest.mark.browser
 
 PAGE = """async () => {
-    document.body.innerHTML = '<div class="slim-gallery"></div>';
+    document.body.innerHTML = '<div></div>';
+    document.body.firstChild.className = 'slim-gallery';
     const { default: mount } = await import("/ui/pictures.js");
     const html = '<figure data-row="7"><img src="/picture/7" alt="Image 7"></figure>';
     mount({ data: { html }, parentElement: document.body, setTriggerValue: () => {} });
@@ -42,13 +43,13 @@ def test_what_the_server_says_of_a_picture_stays_in_its_place(browser: Browser) 
 
     def picture(route: Route, name: str) -> None:
         asked.append(name)
-        route.fulfill(status=404, json={"error": "The image is gone: put it back."})
+        route.fulfill(status=404, json={"error": "Gone."})
 
     try:
         page.clock.install()
         modules.serve(page, "ui", picture=picture)
         page.evaluate(PAGE)
-        expect(page.locator(".missing")).to_have_text("The image is gone: put it back.")
+        expect(page.locator(".missing")).to_have_text("Gone.")
         page.clock.run_for(60_000)
         assert len(asked) == 2, "for the picture, and for the reason"
     finally:

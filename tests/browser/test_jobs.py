@@ -42,7 +42,7 @@ def test_filters_live_in_the_address_and_a_row_opens_and_closes_without_loading_
     expect(page).to_have_url(re.compile("kind=space"))
     assert loads == []
     visit(page, address, "jobs", "?kind=space&status=failed")
-    expect(page.get_by_text("No run matches these filters")).to_be_visible()
+    expect(page.get_by_text("No run matches")).to_be_visible()
 
 
 def test_the_graph_leads_from_a_run_to_what_it_was_made_from(page: Page, address: str, store: Store) -> None:

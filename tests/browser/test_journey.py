@@ -33,7 +33,7 @@ def look_at_attention(page: Page, address: str) -> None:
         expect(picture).not_to_have_js_property("naturalWidth", 0)
     page.get_by_role("button", name="Open image").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("img", name="Heat map of image")).to_be_visible()
+    expect(dialog.get_by_role("img", name="Heat map of")).to_be_visible()
     expect(dialog.get_by_text("Attention precision").first).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

@@ -46,8 +46,8 @@ def own_store(own_home: Path) -> Iterator[Store]:
 def register(page: Page, address: str, images: Path) -> None:
     """By its path, where that has not been done."""
     visit(page, address, "data")
-    if page.get_by_text("No data set is registered yet").count():
-        page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))
+    if page.get_by_text("No data set").count():
+        page.get_by_role("textbox", name="Folder or metadata").fill(str(images))
         page.keyboard.press("Enter")
         settle(page)
         page.get_by_role("button", name="Check", exact=True).click()
@@ -92,7 +92,7 @@ def test_the_first_click_counts_and_what_it_finds_moves_nothing(page: Page, own_
     visit(page, own_address, "data")
     unfold(page, "Register data")
     page.evaluate(MOVED)
-    page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))  # and the field is not left
+    page.get_by_role("textbox", name="Folder or metadata").fill(str(images))  # and the field is not left
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_role("button", name="Register", exact=True).click()
     page.wait_for_url("**dataset=d-**", timeout=JOB_MS)
@@ -170,7 +170,7 @@ def what_is_typed_stays(page: Page) -> None:
 
 def under_way(page: Page) -> None:
     """The run that is open computes: the log also tells of epochs before it was stopped."""
-    expect(page.get_by_text("It has been running on")).to_be_visible(timeout=JOB_MS)
+    expect(page.get_by_text("has been running")).to_be_visible(timeout=JOB_MS)
     expect(page.get_by_text(re.compile(r"^(train|validate) · epoch \d+ of 5,?000"))).to_be_visible(timeout=JOB_MS)
     settle(page)
 
@@ -209,7 +209,7 @@ def test_a_reviewer_reads_what_is_wrong_and_sends_a_link_to_it(
     page: Page, other: Page, address: str, store: Store
 ) -> None:
     visit(page, address, "overview")
-    expect(page.get_by_text("What it gets wrong")).to_be_visible()
+    expect(page.get_by_text("it gets wrong")).to_be_visible()
     worst = newest(store, "evaluate")
     wga = store.runs.fetch(worst.id).metrics["wga"]
     expect(page.get_by_text(f"{100 * wga:.1f} %").first).to_be_visible()

@@ -112,11 +112,11 @@ def test_what_is_opened_beside_a_run_stays_what_it_is_when_the_run_ends(
     visit(page, own_address, "jobs", f"?run={run.id}")
     page.get_by_role("button", name="Copy as command").click()
     opened = page.get_by_test_id("stPopoverBody")
-    expect(opened).to_contain_text("Queues exactly this step")
+    expect(opened).to_contain_text("Queues exactly")
     own_store.attempts.request_stop(training.id, "ben")  # and the run with it: its row of buttons has others then
     expect(page.get_by_role("button", name="Delete")).to_be_visible()
     settle(page)
-    expect(opened).to_contain_text("Queues exactly this step")
+    expect(opened).to_contain_text("Queues exactly")
     expect(page.get_by_role("button", name="Yes, delete it")).to_have_count(0)
 
 

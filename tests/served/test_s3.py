@@ -26,6 +26,7 @@ from tests.s3_server import BUCKET, Gate, names, needs_s3, s3_server
 from tests.served.conftest import needs_postgres
 from workers.queue import Queue
 
+HOST = "127.0.0.1"
 PATIENCE_S = 240.0
 URL = f"s3://{BUCKET}/team"
 SOON = {"SLIM_LEASE_S": "6", "OMP_NUM_THREADS": "1", "SLIM_ARTIFACTS_URL": URL}
@@ -127,9 +128,9 @@ def test_a_chain_outlives_its_worker_and_every_machine_has_what_it_needs_from_s3
     assert list(team.store.artifacts.folder(maps.id).glob("maps*")), "read on a machine that has computed none of it"
 
     port = processes.free_port()
-    team.start("app", "streamlit", "run", "app/main.py", "--server.headless=true", "--server.address=127.0.0.1",
+    team.start("app", "streamlit", "run", "app/main.py", "--server.headless=true", f"--server.address={HOST}",
                f"--server.port={port}")  # fmt: skip
-    until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "the dashboard")
+    until(lambda: answers(f"http://{HOST}:{port}/readyz"), "the dashboard")
     for page, query in (("compare", f"dataset={train.dataset_id}"), ("attention", f"attention={maps.id}")):
         shown = PageSession(port, page, query)
         shown.open()
@@ -138,7 +139,7 @@ def test_a_chain_outlives_its_worker_and_every_machine_has_what_it_needs_from_s3
     row = int(team.store.datasets.table(train.dataset_id).rows("test")[0])
     ticket = session.sign(session.Viewer("local", "admin"), team.home("app"))
     overlay = image_url(train.dataset_id, row, ticket, kind="overlay", run=maps.id)
-    assert answers(f"http://127.0.0.1:{port}{overlay}").startswith(b"RIFF")  # a WebP image
+    assert answers(f"http://{HOST}:{port}{overlay}").startswith(b"RIFF")  # a WebP image
 
 
 def test_a_run_that_ends_while_s3_is_away_waits_for_it(team: Team) -> None:

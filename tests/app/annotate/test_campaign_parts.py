@@ -28,6 +28,7 @@ from slim_core.formatting import percent
 from slim_core.store import AnswerIn, Campaign, Dataset
 from slim_core.store.campaigns.consensus import WORDS
 from tests.app.conftest import Sign
+from tests.refusals import missing
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -162,7 +163,7 @@ def test_a_second_press_opens_no_second_campaign(space: str):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("campaign-examples-wrong-{}", "4, x7", "'x7' is not an image number"),
+        ("campaign-examples-wrong-{}", "4, x7", "'x7' is not"),
         ("campaign-examples-wrong-{}", "99999", "Example image 99999 does not exist"),
         ("campaign-members", "ann", "but only 1 may answer"),
     ],
@@ -355,7 +356,7 @@ def test_a_lead_takes_back_their_own_last_decision_and_one_of_another_only_by_na
     undo.click().run()
     assert [(one.item_id, one.by) for one in store.decisions.counting(pair.id)] == [(theirs, "lea")]
     undo = button(app, "decide-undo")
-    assert undo.label.startswith("Undo the last decision of lea: image ") and undo.label.endswith(", wrong")
+    assert "of lea: image " in undo.label and undo.label.endswith(", wrong")
     undo.click().run()
     assert not store.decisions.counting(pair.id) and "4 to decide, 0 decided" in text(app)
 
@@ -465,7 +466,7 @@ def test_where_an_overlap_is_asked_for_progress_says_what_is_left_for_the_team(s
     store.answers.save(campaign.id, "ben", [AnswerIn(f"b{item.id}", item.id, 1) for item in items[:5]])
     app = part("overview", campaign.id)
     (answered,) = [one for one in app.metric if one.label == "Answered"]
-    assert (answered.value, answered.help) == ("5 of 12", "5 by 2 annotators each, 12 by at least one.")
+    assert answered.value == "5 of 12" and not missing(answered.help, "5 by 2 annotators", "12 by")
     assert "Each image needs 2 annotators: 7 images still need another annotator." in text(app)
     step = next(one for one in read(store, campaign.dataset_id).steps if one.name == "annotate")
     assert (step.state, step.note) == ("running", "5 of 12 answered by 2 annotators")
@@ -520,7 +521,7 @@ def test_a_campaign_under_way_is_summed_up_on_request(pair: Campaign):
 def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
-    assert "image/webp;base64," in drawn and re.search(r"Subset from these answers: 48 images in \d cells<", drawn)
+    assert "image/webp;base64," in drawn and re.search(r": 48 images in \d cells<", drawn)
     assert "balanced once more" not in drawn
     item = session.store().campaigns.items(pair.id)[0]
     campaign_actions.decide(pair, item.id, 0, {}, 0)
@@ -544,23 +545,20 @@ def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_b
     monkeypatch.setattr(AnsweredSpace, "scores", scores)
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
-    assert re.search(r"Subset from these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
+    assert re.search(r"these answers: (120|\d\d) images", drawn) and "surroundings 0</span>" in drawn
     size, options = live_effect._usual(pair.id)
     of_answers = effect(session.store(), pair.id, size, options["environments"])
     found = of_answers.second_balance
     said = f"{found.n_wrong} of 240 images, in {found.clusters} clusters" if found.clusters else found.notes
     assert said in drawn
-    assert found.n_wrong == 240 - round(of_answers.scores.sum()), "the map shows the scores that it goes by"
-    assert f"{percent(1 - found.n_wrong / 240, 0)} of the images are taken to have right attention" in drawn
+    assert found.n_wrong == 240 - round(of_answers.scores.sum()), "those that the map shows"
+    assert f"{percent(1 - found.n_wrong / 240, 0)} of the images" in drawn
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
     said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(8, 1_130, 4, ""), 1_600))
-    assert said == (
-        "Above, the classes are balanced over what lies outside the attention. They are also balanced over what the "
-        "model looks at where its attention is wrong: 1,130 of 1,600 images, in 8 clusters."
-    )
+    assert not missing(said, "1,130 of 1,600 images", "8 clusters")
     assert live_effect._second(SecondBalance(0, 12, 4, "Only images of cat."), 1_600) == "Only images of cat."
     assert "taken to be" in live_effect._second(SecondBalance(0, 0, 4, ""), 1_600)
 
@@ -580,7 +578,7 @@ def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_
         (19, 30, 19, False, "30 from 19 images, 11 repeats"),
         (71, 46, 32, False, "46 from 32 of 71, 14 repeats"),
         (71, 80, 64, False, "80 from 64 of 71, 16 repeats"),
-        (125, 0, 0, True, "0 of 125, left out: only this class occurs here"),
+        (125, 0, 0, True, "0 of 125, left out: "),
         (125, 0, 0, False, "0 of 125"),
     ],
 )
@@ -608,7 +606,7 @@ def test_a_class_whose_answers_are_all_wrong_is_trusted_nowhere_on_the_page(spac
     cells = re.findall(r"<span>(\d), [^<]*</span>.*?of (\d+), (\d+)\s% trusted", drawn)
     assert {name for name, _, share in cells if share != "0"} == {"1"} and {name for name, _, _ in cells} == {"0", "1"}
     overall = sum(share * n for share, n in zip(of_class, sizes, strict=True)) / sum(sizes)
-    assert f"<b>{overall:.0f}\u00a0% of the images are trusted</b>" in drawn, "and the headline says the same"
+    assert f"<b>{overall:.0f}\u00a0% of " in drawn, "and the headline says the same"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -629,9 +627,8 @@ def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
     assert any("**1 of 1** lines are valid" in one.value for one in app.markdown)
     next(one for one in app.button if one.label == "Import: 1").click().run()
-    assert [one.value for one in app.success] == [
-        "Imported 1 new answer, 1 of them over quota (not counted); 0 were already stored."
-    ]
+    (told,) = [one.value for one in app.success]
+    assert not missing(told, "1 new answer", "1 of them over", "0 were")
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -687,7 +684,7 @@ def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
 def test_numbers_of_images_are_read_as_people_write_them():
     assert forms._numbers(" 3, 5;7\n3 ") == (3, 5, 7) and forms._numbers("") == ()
     for invalid, said in (("-1", "'-1'"), ("9" * 5000, "'9+…9+'")):  # Python reads no number of 5,000 digits
-        with pytest.raises(SpecRefusedError, match=f"{said} is not an image number"):
+        with pytest.raises(SpecRefusedError, match=f"{said} is not"):
             forms._numbers(invalid)
 
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 pytestmark = pytest.mark.usefixtures("filled_home")
-GONE = "was deleted, so nothing can be asked or curated from it"
-TAKEN = "into a campaign on it. Answers about images that both ask about are kept."
+GONE = "was deleted"
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_a_page_that_was_open_shows_nothing_more_and_what_was_answered_is_kept(
 def test_every_part_of_the_page_opens_and_leads_on(show: Show, campaign: Campaign, section: str) -> None:
     app = show("annotate", campaign=campaign.id, section=section)
     assert [GONE in one.value for one in app.error] == ([] if section == "agreement" else [True])
-    assert any(f"build an attention space, then import these answers {TAKEN}" in one.value for one in app.markdown)
+    assert any("import these answers" in one.value for one in app.markdown)
     assert not any(str(one.key).startswith("effect-") for one in app.button)
 
 

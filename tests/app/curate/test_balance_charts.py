@@ -7,6 +7,7 @@ import pytest
 
 from app.curate.view import cells_chart, group_balance
 from slim_core.evaluation.charts.results import MOST
+from tests.refusals import missing
 
 
 def test_balance_compares_shares_so_that_a_small_subset_is_as_long_as_the_split() -> None:
@@ -27,7 +28,7 @@ def test_estimated_groups_without_images_are_neither_drawn_nor_counted() -> None
     names = [f"g{k}" for k in range(25)]
     figure = group_balance(pd.DataFrame({"name": names, "before": [10] * 3 + [0] * 22, "after": 1}))
     assert list(figure.data[0].y) == ["g0", "g1", "g2"]
-    assert figure.layout.xaxis.title.text == "share of the images<br>no images in 22 groups"
+    assert figure.layout.xaxis.title.text.endswith("<br>no images in 22 groups")
 
 
 def test_groups_that_are_called_by_numbers_are_named_and_not_measured() -> None:
@@ -46,4 +47,4 @@ def test_cells_tell_distinct_images_from_repeats() -> None:
     assert (list(chosen.x), list(repeated.x)) == ([20], [5])
     for bar in (chosen, repeated):
         assert bar.customdata.tolist() == [[20, 30, 5]]
-        assert bar.hovertemplate.endswith("%{customdata[0]} of %{customdata[1]} images, %{customdata[2]} repeats")
+        assert not missing(bar.hovertemplate, *(f"%{{customdata[{at}]}}" for at in range(3)))

@@ -20,7 +20,7 @@ from app.services import actions
 from slim_core.data.importing import import_data
 from slim_core.errors import DataRefusedError
 from slim_core.store import Dataset
-from tests.app.conftest import box, button
+from tests.app.conftest import box, button, drawn
 from tests.hub import hub
 
 
@@ -134,7 +134,7 @@ def test_the_same_images_under_another_name_are_said_to_keep_theirs(show, small_
     session.store().datasets.register(import_data(small_demo, name="demo"), by="tests")
     app = show("data")
     app.session_state["register-open-0"] = True
-    next(field for field in app.run().text_input if field.placeholder == "as the folder or table").set_value("twin")
+    next(field for field in app.run().text_input if field.key == forms.NAME).set_value("twin")
     button(check(app, small_demo), "Register").click().run()
     assert "be registered as twin." in "".join(toast.value for toast in app.toast)
 
@@ -172,7 +172,8 @@ def test_a_folder_without_metadata_is_refused_in_one_sentence_and_changes_nothin
 @pytest.mark.usefixtures("empty_home")
 def test_a_button_without_a_path_says_what_is_missing(show) -> None:
     app = button(show("data"), "Check").click().run()
-    assert [one.value for one in app.warning] == ["Enter the path of a folder or of a metadata file above."]
+    (told,) = [one.value for one in app.warning]
+    assert "Enter the path" in told
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -208,7 +209,7 @@ def test_a_click_elsewhere_while_data_is_registered_begins_that_anew_and_loses_n
     assert session.store().datasets.all() == []
     app.run()  # for the click
     assert [one.n_images for one in session.store().datasets.all()] == [40]
-    assert not app.run().error and len(begun) == 2, "once it is done it is not done again"
+    assert not app.run().error and len(begun) == 2, "and not a second time"
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), DataRefusedError("gone")])
@@ -325,7 +326,8 @@ def test_images_of_one_unit_are_kept_together_where_a_column_is_chosen(show, for
 @pytest.mark.usefixtures("empty_home")
 def test_a_label_column_that_was_not_chosen_is_asked_for(show, foreign: Path) -> None:
     app = check(show("data"), foreign)
-    assert [one.value for one in app.error] == ["Choose the column with the class under *Label*."]
+    (told,) = [one.value for one in app.error]
+    assert "*Label*" in told
     assert "=COLUMN" not in texts(app) and session.store().datasets.all() == []
 
 
@@ -391,20 +393,18 @@ def test_who_may_not_register_data_is_not_asked_for_it_on_any_page(show, as_pers
     as_person("eve@lab.org")
     for page in ("data", "overview", "train", "annotate"):
         app = show(page)
-        assert (
-            not app.file_uploader and not app.expander and "Try the demo data" not in [one.label for one in app.button]
-        )
+        assert not app.file_uploader and not app.expander and "Try the demo" not in drawn(app)
         told = [one.value for one in app.markdown if one.value.startswith("**Next:**")]
-        assert told == ["**Next:** wait until a lead registers data."], page
+        assert len(told) == 1 and "a lead" in told[0], page
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_the_folder_is_one_of_this_machine_or_where_people_sign_in_of_the_server(show, as_person, monkeypatch) -> None:
     session.store().members.set_role("lea@lab.org", "lead")
     as_person("lea@lab.org")
-    assert show("data").text_input(key=forms.PATH).label == "Folder or metadata file on the server"
+    assert show("data").text_input(key=forms.PATH).label.endswith(" on the server")
     monkeypatch.setattr(session, "signs_in", lambda: False)
-    assert show("data").text_input(key=forms.PATH).label == "Folder or metadata file on this machine"
+    assert show("data").text_input(key=forms.PATH).label.endswith(" on this machine")
 
 
 def test_a_typed_path_stays_in_the_address_and_a_reload_opens_the_form_with_it(dataset, show) -> None:

@@ -114,12 +114,12 @@ def test_every_deep_link_to_what_is_gone_ends_in_a_sentence(show: Show) -> None:
     campaign = open_campaign(store, Plan(runs["space"], {0: 4, 1: 4}), "lea")
     store.removals.remove(dataset.id)
     links = [
-        ("jobs", {"run": runs["train"]}, "was removed with its data set"),
+        ("jobs", {"run": runs["train"]}, "was removed with"),
         *((page, {"dataset": dataset.id}, "was removed on") for page in ("overview", "data", "train", "space")),
-        ("attention", {"run": runs["gradcam"]}, "register a folder of images"),
-        ("annotate", {"campaign": campaign.id}, "register a folder of images"),
-        ("curate", {"space": runs["space"]}, "register a folder of images"),
-        ("compare", {"runs": runs["evaluate"]}, "register a folder of images"),
+        ("attention", {"run": runs["gradcam"]}, "register a folder"),
+        ("annotate", {"campaign": campaign.id}, "register a folder"),
+        ("curate", {"space": runs["space"]}, "register a folder"),
+        ("compare", {"runs": runs["evaluate"]}, "register a folder"),
     ]
     for page, params, said in links:
         app = show(page, **params)

@@ -19,6 +19,7 @@ from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
 from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import MIN_N, slices_of
+from slim_core.models import efficientnet_lite
 from slim_core.runs import trainings
 from slim_core.steps.specs import parse_spec
 from slim_core.store.results import training_history
@@ -54,7 +55,7 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
 
 
 def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, monkeypatch) -> None:
-    lite0 = "slim_core.models.efficientnet_lite:lite0"
+    lite0 = f"{efficientnet_lite.__name__}:lite0"
     monkeypatch.setattr(trainings, "default_model", lambda _dataset: lite0)
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
@@ -147,7 +148,7 @@ def test_a_subset_stays_chosen_when_another_one_is_curated_or_it_is_renamed(show
 @pytest.mark.usefixtures("filled_home")
 def test_how_long_a_training_takes_is_said_before_the_click(show) -> None:
     told = [caption.value for caption in show("train").caption]
-    takes, known = "epochs of 240 images take about", "as measured in earlier trainings here"
+    takes, known = "epochs of 240 images take about", "earlier trainings here"
     assert any("Proposed: " in each and takes in each and known in each for each in told)
 
 
@@ -169,9 +170,8 @@ def test_without_its_curves_a_training_still_shows_its_groups(show) -> None:
     history = session.store().artifacts.folder(run.id) / result_files.HISTORY
     history.write_bytes(history.read_bytes()[:100])
     app = show("train", run=run.id, on="val")
-    assert [error.value for error in app.error] == [
-        f"The file history.json of {run.id} is damaged: put it back from a backup, or run that step again."
-    ]
+    (told,) = [error.value for error in app.error]
+    assert f"history.json of {run.id} is damaged" in told
     assert len(app.get("plotly_chart")) == 1 and app.dataframe[0].value["n"].sum() == 80
 
 
@@ -283,7 +283,7 @@ def ended(store, how: str):
 def test_a_training_without_a_result_is_retried_where_it_is_looked_at(show, monkeypatch, how: str, said: str) -> None:
     run = ended(session.store(), how)
     app = show("train", run=run.id)
-    assert f"The training {said}. Retry it, or choose other settings." in "\n".join(one.value for one in app.markdown)
+    assert f"The training {said}. Retry it" in "\n".join(one.value for one in app.markdown)
     form = button(app, "Other settings").click().run()
     assert next(one for one in form.expander if one.label == "New training").proto.expanded
     queued: list[tuple[str, ...]] = []
@@ -321,10 +321,7 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
     app = show("train")
     app.segmented_control(key="train-what").set_value(LAST_LAYER).run()
     app.selectbox(key="refit-reference").select(reference.id).run()
-    assert app.selectbox(key="selection-refit").options == [
-        "worst class on validation",
-        "worst group on validation (uses group labels)",
-    ]
+    assert [one[:11] for one in app.selectbox(key="selection-refit").options] == ["worst class", "worst group"]
     app.selectbox(key="refit-train").select("dfr").run()
     assert app.number_input(key="refits-dfr-refit").value == 20
     app.number_input(key="refits-dfr-refit").set_value(3)
@@ -346,7 +343,7 @@ def test_a_last_layer_is_refitted_with_the_answers_of_a_campaign(show) -> None:
     app.segmented_control(key="train-what").set_value(LAST_LAYER).run()
     app.selectbox(key="refit-reference").select(reference.id).run()
     app.selectbox(key="refit-train").select("answered").run()
-    assert app.selectbox(key="campaign-answered-refit").label == "Campaign about training images"
+    assert app.selectbox(key="campaign-answered-refit").label.startswith("Campaign about")
     button(app, "Refit").click().run()
     assert not app.exception
     run = max(store.runs.all(kind="train"), key=lambda run: run.created_at)
@@ -364,7 +361,7 @@ def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) 
     offered = app.selectbox(key="refit-probe").options
     assert "l2 logistic regression" in offered and not any("uses answers" in label for label in offered)
     app.text_input(key="strengths-l2-probe").set_value("1, 0.1")
-    button(app, "Train the last layer").click().run()
+    button(app, "Train the last").click().run()
     assert not app.exception
     runs = session.store().runs
     run = max(runs.all(kind="train"), key=lambda run: run.created_at)
@@ -419,7 +416,8 @@ def test_the_first_click_on_register_counts_and_without_a_path_says_what_is_miss
     app = show("train")
     assert not button(app, "Register model").disabled
     app = register(app, "")
-    assert [one.value for one in app.warning] == ["Enter the path of a checkpoint above."]
+    (told,) = [one.value for one in app.warning]
+    assert "Enter the path" in told
     assert not session.store().runs.all()
 
 

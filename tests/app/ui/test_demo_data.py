@@ -28,9 +28,9 @@ def test_a_click_elsewhere_while_the_demo_is_drawn_begins_that_anew_and_loses_no
         return session.store().datasets.register(import_data(small_demo))
 
     monkeypatch.setattr(actions, "register_demo", cut_short)
-    app = button(show(page), "Try the demo data").click().run()
+    app = button(show(page), "Try the demo").click().run()
     assert [one.n_images for one in session.store().datasets.all()] == [40]
-    assert not app.run().exception and len(begun) == 2, "once it is done it is not done again"
+    assert not app.run().exception and len(begun) == 2, "and not a second time"
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -42,6 +42,6 @@ def test_a_demo_that_cannot_be_written_is_not_tried_again_by_itself(show, monkey
         raise DataRefusedError("no room")
 
     monkeypatch.setattr(actions, "register_demo", refuse)
-    app = button(show("overview"), "Try the demo data").click().run()
+    app = button(show("overview"), "Try the demo").click().run()
     assert [one.value for one in app.error] == ["no room"]
     assert not app.run().error and len(begun) == 1

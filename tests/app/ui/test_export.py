@@ -104,9 +104,9 @@ def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> No
 @pytest.mark.parametrize(
     ("kind", "form", "sentence"),
     [
-        ("curate", "subset-imagefolder", "is not sent to browsers: write it with slim export"),
+        ("curate", "subset-imagefolder", "sent to browsers"),
         ("curate", "features-npy", "has no form features-npy"),
-        ("curate", "subset-xlsx", "There is no form 'subset-xlsx'"),
+        ("curate", "subset-xlsx", "no form 'subset-xlsx'"),
     ],
 )
 def test_what_cannot_be_sent_is_one_sentence(client: TestClient, kind: str, form: str, sentence: str) -> None:

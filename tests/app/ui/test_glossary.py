@@ -17,7 +17,7 @@ def test_a_number_takes_the_definition_of_the_metric_that_owns_it() -> None:
 
 def test_several_words_are_told_apart() -> None:
     told = messages.explain("cell", "budget")
-    assert told.startswith("**Cell.** A class in an environment.") and "\n\n**Budget.** " in told
+    assert told.startswith("**Cell.** ") and "\n\n**Budget.** " in told
 
 
 def test_every_meaning_is_short_and_a_sentence() -> None:

@@ -73,8 +73,8 @@ def test_images_of_no_known_group_are_said_and_counted_among_those_scored(show) 
     with store.database.write() as connection:
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation.id).values(metrics=changed))
     told = [caption.value for caption in show("train", run=run.id).caption]
-    assert f"7 of {metrics['n']} images belong to no known group: they count in the averages only." in told
-    assert f"Attention is scored on {metrics['n'] - 3} of {metrics['n']} images." in told
+    assert any(f"7 of {metrics['n']} images" in one and "no known group" in one for one in told)
+    assert any(f" scored on {metrics['n'] - 3} of {metrics['n']} images" in one for one in told)
 
 
 def accuracies(*rates: float) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def test_bars_that_can_be_pressed_are_left_as_they_are() -> None:
 
 def test_mistakes_in_slices_that_are_too_small_to_be_ranked_are_counted_below_them() -> None:
     ranked = pd.DataFrame({"n": [87, 38], "correct": [87, 36]})
-    assert left_out(ranked, 25) == "2 of 25 mistakes: slices under 20 images are left out."
+    assert left_out(ranked, 25).startswith("2 of 25 mistakes: slices under 20 images ")
     assert left_out(ranked, 2) == ""
 
 

@@ -23,10 +23,10 @@ def test_a_run_is_named_where_it_is_shown(show, page: str, kind: str) -> None:
     run = store.runs.all(kind=kind)[0]
     store.notes.write(run.id, name=run.name, text="", tags=["known"])
     app = show(page, dataset=run.dataset_id, **{"subset" if kind == "curate" else "run": run.id})
-    save(app, run.id, "Without *augmentation*", "As in the paper.", "known")
+    save(app, run.id, "Without *augmentation*", "As they wrote.", "known")
     assert store.runs.fetch(run.id).name == "Without *augmentation*"
-    assert store.notes.fetch(run.id) == Note("As in the paper.", ("known",))
-    assert any(text.value == "As in the paper." for text in app.caption)
+    assert store.notes.fetch(run.id) == Note("As they wrote.", ("known",))
+    assert any(text.value == "As they wrote." for text in app.caption)
     assert any(text.value == ":blue-badge[known]" for text in app.markdown)
 
 

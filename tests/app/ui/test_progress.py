@@ -25,10 +25,10 @@ from tests.slim_core.import_graph import imported, nodes
 def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_missing(dataset: Dataset) -> None:
     model, _ = actions.save({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}, name="Reference *1*")
     maps, _ = actions.save({"kind": "gradcam", "dataset": dataset.id, "model": model.id})
-    assert progress.text(model) == "waiting: no workers online"
+    assert progress.text(model).endswith("no workers online")
     worker_online()
-    assert progress.text(model) == "waiting for a worker"
-    for why, text in (("Full.", "waiting for room on the disk"), (None, "waiting for a worker")):
+    assert progress.text(model).endswith("a worker")
+    for why, text in (("Full.", "the disk"), (None, "a worker")):
         session.store().workers.block("w", why)
         assert progress.text(model) == text
     assert progress.text(maps) == r"waiting for Reference \*1\*"
@@ -36,7 +36,7 @@ def test_a_run_that_waits_for_another_one_says_which_and_not_that_workers_are_mi
     assert progress.text(model) == "paused by Bob"
     session.store().queue.resume("Bob")
     finish(model.id, {})
-    assert progress.text(maps) == "waiting for a worker"
+    assert progress.text(maps).endswith("a worker")
 
 
 @pytest.mark.usefixtures("waiting_queue")
@@ -46,7 +46,7 @@ def test_where_no_worker_is_online_the_next_step_is_to_see_why_and_not_to_wait(s
     def next_one() -> str:
         return next(text.value for text in show("train", run=run.id).markdown if "**Next:**" in text.value)
 
-    assert next_one() == "**Next:** see why no workers are online. Nothing runs without one."
+    assert "no workers" in next_one()
     session.store().queue.pause("Bob")
     assert "resume the queue" in next_one(), "that comes first"
     session.store().queue.resume("Bob")
@@ -73,7 +73,7 @@ def test_a_pass_whose_shards_are_under_way_is_running_and_says_how_long_still(da
     whole = replace(run, progress={"done": 84_736, "total": 202_599, **shards})
     assert progress.text(whole) == "4 of 11 shards · 84,736 of 202,599 · 1 min 15 s left"
     assert whole.shown_status == "running"
-    assert progress._kept(whole) == "Its finished shards are kept: a retry computes the others."
+    assert "shards are kept" in progress._kept(whole)
     assert replace(whole, progress=whole.progress | {"shards_running": 0}).shown_status == "queued"
 
 
@@ -113,7 +113,7 @@ def only(kind: str) -> Run:
 def test_an_evaluation_is_compared_that_ends_while_compare_is_drawn(show, monkeypatch) -> None:
     ends_late(monkeypatch, only("evaluate"))
     app = show("compare")
-    assert "No model is evaluated yet." not in texts(app) and len(app.dataframe[0].value) == 1
+    assert "No model is" not in texts(app) and len(app.dataframe[0].value) == 1
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -122,7 +122,7 @@ def test_an_evaluation_is_on_the_page_of_its_model_that_ends_while_that_is_drawn
     evaluation = only("evaluate")
     ends_late(monkeypatch, evaluation)
     app = show("train", run=evaluation.spec["model"])
-    assert "Evaluate the model to see the images of each group." not in texts(app)
+    assert "Evaluate the model" not in texts(app)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -130,9 +130,9 @@ def test_an_evaluation_is_on_the_page_of_its_model_that_ends_while_that_is_drawn
 @pytest.mark.parametrize(
     ("kind", "page", "todo"),
     [
-        ("gradcam", "attention", "press *Compute attention maps*"),
-        ("space", "space", "press *Build the space*"),
-        ("curate", "curate", "press *Curate this subset*"),
+        ("gradcam", "attention", "*Compute attention maps*"),
+        ("space", "space", "*Build the space*"),
+        ("curate", "curate", "*Curate this subset*"),
     ],
 )
 def test_what_a_page_needs_is_on_it_that_ends_while_it_is_drawn(show, monkeypatch, kind, page, todo) -> None:

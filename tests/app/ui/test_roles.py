@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import navigation, session
+from app.annotate import sections
 from app.ui import next_step
 from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.specs import parse_spec
@@ -23,7 +24,7 @@ PARTS = {"annotate": {"section": "campaign"}, "compare": {"view": "Space"}}
 FOR_LEADS = {  # page -> what only leads are offered there
     "train": {"Train", "Register model"},
     "attention": {"Preview 8 images", "Compute attention maps"},
-    "space": {"Build the space", "Open a new campaign"},
+    "space": {"Build the space", sections.NEW},
     "curate": {"Curate this subset", "Retrain and evaluate"},
     "compare": {"Evaluate on test", "Build it"},
     "annotate": {"Close the campaign"},

@@ -134,7 +134,7 @@ def test_a_page_that_is_gone_asks_for_no_more_pictures(annotation: Annotation) -
 
     def refuse(route: Route) -> None:
         asked.append(route.request.url)
-        route.fulfill(status=401, json={"error": "The token of this page belongs to another sign-in."})
+        route.fulfill(status=401, json={"error": "Of another sign-in."})
 
     annotation.items = [1, 2]
     annotation.page.route("**/picture/**", refuse)

@@ -103,7 +103,7 @@ def test_where_several_answer_each_image_all_of_them_see_the_same_number(annotat
 
 
 def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:
-    full = "The disk of the database /srv/slim/slim.db is full: free some space, nothing was changed."
+    full = "No room for /srv/slim/slim.db, which is why nothing was kept."
     annotation.refuse("answers", 503, {"error": full})
     said = annotation.run("""
         const { status } = await import("/annotate/messages.js");
@@ -121,7 +121,7 @@ def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: An
 def test_where_the_server_gives_no_first_image_nothing_is_said_to_load(
     annotation: Annotation, status: int, title: str
 ) -> None:
-    why = "The images of birds are no longer in /data: move them back."
+    why = "Nothing in /data."
     annotation.refuse("next", status, {"error": why}, times=99)
     script = 'await begin({ unseen: true }); return ["count", "rest-title"].map((name) => part(name).textContent);'
     assert annotation.run(MOUNT + script) == ["", title]
