@@ -96,6 +96,16 @@ def own_address(own_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def own_store(own_home: Path) -> Iterator[Store]:
+    """What that one writes to."""
+    from slim_core.settings import Settings
+
+    opened = Store.open(Settings(home=own_home))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def store(home: Path) -> Iterator[Store]:
     """What the dashboard writes to, read from beside it."""
     from slim_core.settings import Settings

@@ -16,6 +16,7 @@ from tests.browser.steps import calm, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 GRAVE = ("serious", "critical")
 MAIN = "[data-testid='stMain']"  # the frame around it (menu, sidebar, header) is Streamlit's
 PAGES = ("overview", "data", "draw", "train", "attention", "space", "curate", "compare", "jobs")
@@ -152,7 +153,7 @@ SEEN = """(main, runs) => {
 
 
 @pytest.mark.parametrize("name", ["compare", "train"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_names_on_a_chart_can_be_read_and_intervals_are_seen_on_their_bars(
     page: Page, address: str, store: Store, scheme: Literal["light", "dark"], name: str
 ) -> None:
@@ -166,10 +167,8 @@ def test_names_on_a_chart_can_be_read_and_intervals_are_seen_on_their_bars(
     assert names >= 4.5 and intervals >= 3
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_forced_colours_show_what_is_chosen_and_what_is_switched_on(page: Page, address: str, scheme: str) -> None:
+def test_forced_colours_show_what_is_chosen_and_what_is_switched_on(page: Page, address: str) -> None:
     """As of Windows: backgrounds of buttons, tabs and switches are all one colour there."""
-    page.emulate_media(forced_colors="active", color_scheme=scheme)
     visit(page, address, "attention")
 
     def colours(chosen: str) -> list[str]:
@@ -177,12 +176,16 @@ def test_forced_colours_show_what_is_chosen_and_what_is_switched_on(page: Page, 
         parts = (page.locator(MAIN).locator(chosen.format(answer)).first for answer in ("true", "false"))
         return [one.evaluate("one => getComputedStyle(one).backgroundColor") for one in parts]
 
-    for chosen in ("[role='tab'][aria-selected='{}']", "button[aria-checked='{}']", "button[aria-pressed='{}']"):
-        on, off = colours(chosen)
-        assert on != off, chosen
+    for scheme in SCHEMES:
+        page.emulate_media(forced_colors="active", color_scheme=scheme)
+        for chosen in ("[role='tab'][aria-selected='{}']", "button[aria-checked='{}']", "button[aria-pressed='{}']"):
+            on, off = colours(chosen)
+            assert on != off, (scheme, chosen)
     visit(page, address, "data")
-    track = page.locator(f"{MAIN} span:has(> [role='switch']) + div")
-    assert track.first.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+    track = page.locator(f"{MAIN} span:has(> [role='switch']) + div").first
+    for scheme in SCHEMES:
+        page.emulate_media(forced_colors="active", color_scheme=scheme)
+        assert track.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
 
 
 def test_an_image_opened_large_is_reached_by_keys_and_has_no_serious_fault(page: Page, address: str) -> None:

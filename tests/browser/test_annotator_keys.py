@@ -25,8 +25,14 @@ def annotator(page: Page, address: str, campaign: Campaign) -> Page:
     return page
 
 
-def test_h_turns_from_overlay_to_image_to_heat_map_to_contour_and_plus_strengthens(annotator: Page) -> None:
+def test_h_turns_the_view_plus_strengthens_it_space_alternates_it_and_a_scale_explains_it(annotator: Page) -> None:
     heat = stage(annotator).locator("img").nth(1)
+    scale = annotator.locator(".slim-annotator [data-part=scale]")
+    expect(scale).to_contain_text("strongest in this")
+    assert "gradient" in scale.locator(".ramp").evaluate("ramp => getComputedStyle(ramp).backgroundImage")
+    for opacity in ("0", "0.5"):
+        annotator.keyboard.press("Space")
+        assert heat.evaluate("image => getComputedStyle(image).opacity") == opacity
     opacities, shown = [], annotator.locator(".slim-annotator [data-part=view]")
     views = []
     for _ in range(5):
@@ -41,20 +47,11 @@ def test_h_turns_from_overlay_to_image_to_heat_map_to_contour_and_plus_strengthe
     expect(beside).to_be_hidden()
     annotator.keyboard.press("b")
     expect(beside.locator("img")).to_be_visible()
-
-
-def test_space_alternates_the_plain_image_and_a_scale_explains_the_colours(annotator: Page) -> None:
-    heat = stage(annotator).locator("img").nth(1)
-    scale = annotator.locator(".slim-annotator [data-part=scale]")
-    expect(scale).to_contain_text("strongest in this image")
-    assert "gradient" in scale.locator(".ramp").evaluate("ramp => getComputedStyle(ramp).backgroundImage")
-    for opacity in ("0", "0.5", "0"):
-        annotator.keyboard.press("Space")
-        assert heat.evaluate("image => getComputedStyle(image).opacity") == opacity
-    expect(scale).to_be_hidden()
     for _ in range(9):
         annotator.keyboard.press("+")
     assert heat.evaluate("image => getComputedStyle(image).opacity") == "0.8", "the picture is never hidden"
+    annotator.keyboard.press("Space")
+    expect(scale).to_be_hidden()
 
 
 def test_e_answers_empty_which_counts_as_wrong(annotator: Page, store: Store, campaign: Campaign) -> None:
@@ -111,26 +108,6 @@ def test_the_keys_are_shown_and_while_they_are_nothing_is_answered(
     assert len(store.answers.frame(campaign.id)) == 0
 
 
-def test_a_swipe_to_the_right_says_right_and_to_the_left_wrong(
-    annotator: Page, store: Store, campaign: Campaign
-) -> None:
-    touch = annotator.context.new_cdp_session(annotator)
-    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
-    box = stage(annotator).bounding_box()
-    assert box is not None
-    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    for distance in (150, -150, 20):  # the last one is a tap that slipped
-        loaded(annotator)
-        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": middle, "y": height}]})
-        for part in (0.3, 0.7, 1):
-            point = {"x": middle + part * distance, "y": height}
-            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    shows(annotator, rows_of(store, campaign)[2])
-    unsent(annotator, 0)
-    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0]
-
-
 def test_a_blind_campaign_shows_neither_label_nor_prediction(page: Page, address: str, store: Store) -> None:
     guideline = "Right: on the digit."
     blind = ask_about(store, 3, "Blind", guideline=guideline, options={"blind": True, "examples": {"right": [0, 1]}})
@@ -178,20 +155,6 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     unsent(annotator, 0)
     assert store.answers.current(campaign.id)[asked[5]] == 1
     assert store.answers.frame(campaign.id)["seen"].iloc[0]["grid"] is True
-
-
-def test_images_of_a_page_without_an_answer_are_asked_again(annotator: Page, store: Store) -> None:
-    campaign = store.campaigns.all()[0]
-    asked = rows_of(store, campaign)
-    annotator.keyboard.press("g")
-    expect(annotator.locator(".slim-annotator .tile")).to_have_count(6)
-    loaded(annotator)
-    for key in ("1", "0"):
-        annotator.keyboard.press(key)
-    annotator.keyboard.press("Enter")
-    unsent(annotator, 0)
-    expect(annotator.locator(".slim-annotator .tile")).to_have_count(4)
-    assert store.answers.current(campaign.id) == dict(sorted({asked[0]: 1, asked[1]: 0}.items()))
 
 
 def test_a_screen_reader_hears_each_image_and_every_control_has_a_name(annotator: Page) -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, Route, expect
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from slim_core.data.images.codec import image_size
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
-from tests.browser.server import dashboard
-from tests.browser.steps import intercept, settle, visit
+from tests.browser.steps import settle, visit
 from tests.built_once import built_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -25,7 +23,7 @@ PATIENCE_S = 180
 
 
 @pytest.fixture(scope="module")
-def unmasked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a model, its attention and its evaluation, on images without masks."""
     built = built_once(tmp_path_factory, "unmasked", _evaluate_without_masks)
     return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("unmasked") / "home"))
@@ -47,19 +45,14 @@ def _evaluate_without_masks(folder: Path) -> None:
     store.close()
 
 
-@pytest.fixture(scope="module")
-def address(unmasked: Path) -> Iterator[str]:
-    """A dashboard on that home, with a worker."""
-    with dashboard(unmasked) as url:
-        yield url
+@pytest.fixture
+def address(own_address: str) -> str:
+    return own_address
 
 
 @pytest.fixture
-def store(unmasked: Path) -> Iterator[Store]:
-    """What that dashboard writes to."""
-    opened = Store.open(Settings(home=unmasked))
-    yield opened
-    opened.close()
+def store(own_store: Store) -> Store:
+    return own_store
 
 
 @pytest.fixture
@@ -271,51 +264,6 @@ def test_a_point_of_a_polygon_is_moved_alone_also_without_a_mouse(
     page.keyboard.press("Control+z")
     page.keyboard.press("Enter")
     assert np.allclose(kept(store, dataset, row, 1)[0], moved)
-
-
-def test_a_corner_that_leaves_no_area_goes_back(page: Page, address: str, store: Store, dataset: Dataset) -> None:
-    row = int(store.datasets.table(dataset.id).rows("test")[33])
-    open_image(page, address, row)
-    drag(page, (0.25, 0.25), (0.5, 0.5))
-    before = corners(page)
-    drag(page, (0.5, 0.5), (0.25, 0.75))
-    expect(page.get_by_text("A shape needs an area: the corner is back where it was.")).to_be_visible()
-    assert corners(page) == before
-    page.keyboard.press("Control+z")
-    drawing(page, 0)  # that was no step
-
-
-def test_what_is_drawn_while_the_next_image_is_on_its_way_is_kept(
-    page: Page, address: str, store: Store, dataset: Dataset
-) -> None:
-    row = int(store.datasets.table(dataset.id).rows("test")[34])
-    open_image(page, address, row)
-    held: list[Route] = []
-    intercept(page, "**/api/shapes/image", lambda route: held.append(route), times=1)
-    with page.expect_request("**/api/shapes/image"):
-        page.keyboard.press("ArrowRight")
-    drag(page, (0.25, 0.25), (0.5, 0.5))
-    drawing(page, 1)
-    held[0].continue_()
-    kept(store, dataset, row, 1)
-    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_be_visible()
-    drawing(page, 1)
-
-
-def test_an_image_that_cannot_be_read_says_so_and_the_next_one_opens(
-    page: Page, address: str, store: Store, dataset: Dataset, tolerated: set[str]
-) -> None:
-    row = int(store.datasets.table(dataset.id).rows("test")[20])
-    tolerated.add("/api/shapes/image")
-    broken = {"status": 400, "json": {"error": "Not to be read."}}
-    page.route("**/api/shapes/image", lambda route: route.fulfill(**broken), times=1)
-    visit(page, address, "draw", f"?row={row}")
-    expect(page.get_by_text("Not to be read")).to_be_visible(timeout=30_000)
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)
-    expect(page.get_by_text("Not to be read")).to_be_hidden()
 
 
 def touched(page: Page, finger: CDPSession, start: tuple[float, float], end: tuple[float, float]) -> None:

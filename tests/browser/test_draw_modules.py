@@ -145,7 +145,12 @@ def test_an_image_without_a_connection_says_so_aloud_and_claims_nothing_was_draw
     drawing.held[ROWS[1]] = None
     drawing.press("ArrowRight")
     drawing.asked_for(ROWS[1]).abort()
-    expect(drawing.page.get_by_role("alert")).to_contain_text("No connection")
+    said = drawing.page.get_by_role("alert")
+    expect(said).to_contain_text("No connection")
+    drawing.held[ROWS[1]] = None
+    drawing.press("ArrowRight")
+    drawing.asked_for(ROWS[1]).fulfill(status=400, json={"error": "Not to be read."})
+    expect(said).to_contain_text("Not to be read.")
 
 
 def test_nothing_is_drawn_on_an_image_that_is_not_on_screen(drawing: Drawing) -> None:
@@ -317,9 +322,13 @@ def drag(drawing: Drawing, start: float, end: float) -> None:
     drawing.page.mouse.up()
 
 
-def test_undo_in_the_middle_of_a_drag_takes_back_the_shape(drawing: Drawing) -> None:
+def test_a_corner_that_leaves_no_area_goes_back_and_undo_in_the_middle_of_a_drag_takes_back_the_shape(
+    drawing: Drawing,
+) -> None:
     drag(drawing, 0.2, 0.5)
     drawing.shows(ROWS[0], 1)
+    drag(drawing, 0.5, 0.2)
+    expect(drawing.page.get_by_text("A shape needs an area")).to_be_visible()  # that is no step to be undone
     mouse_to(drawing, 0.5)
     drawing.page.mouse.down()
     mouse_to(drawing, 0.7, steps=3)

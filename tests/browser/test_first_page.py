@@ -60,8 +60,12 @@ def test_charts_come_into_room_that_was_there_and_no_style_moves_the_page(
     assert all(below <= 0 for below in page.evaluate(LEGENDS)), "a legend covers no bar"
 
 
-def test_a_navigation_that_is_folded_away_leaves_no_room_behind(page: Page, address: str) -> None:
+def test_neither_a_navigation_that_is_folded_away_nor_a_queue_that_works_takes_room(page: Page, address: str) -> None:
     visit(page, address, "jobs")
+    place = page.locator(".st-key-queue-state")
+    expect(place).to_be_attached(timeout=30_000)
+    expect(place).to_be_hidden()
+    assert place.locator("xpath=..").evaluate("(one) => getComputedStyle(one).display") == "none", "a gap would remain"
     page.get_by_test_id("stSidebar").hover()
     page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
     page.wait_for_function("document.querySelector('[data-testid=stMain]').getBoundingClientRect().left === 0")
@@ -103,11 +107,3 @@ def test_no_number_stands_alone_in_its_row_on_a_tablet(page: Page, address: str,
             "[...document.querySelectorAll('.stMetric')].map((one) => one.getBoundingClientRect().top)"
         )
         assert all(tops.count(top) > 1 for top in tops), (name, tops)
-
-
-def test_while_nothing_is_wrong_with_the_queue_the_place_to_say_so_takes_no_room(page: Page, address: str) -> None:
-    visit(page, address, "jobs")
-    place = page.locator(".st-key-queue-state")
-    expect(place).to_be_attached(timeout=30_000)
-    expect(place).to_be_hidden()
-    assert place.locator("xpath=..").evaluate("(one) => getComputedStyle(one).display") == "none", "a gap would remain"

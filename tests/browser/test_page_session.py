@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 import urllib.request
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.page_session import PageSession
 from slim_core.store import Store
@@ -14,13 +14,13 @@ from tests.browser.conftest import NAMED
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
-RUNS = re.compile(r'slim_page_seconds_count{page="(\w+)"} (\S+)')
-
 
 def runs(address: str) -> dict[str, float]:
-    """How often the script of each page has been run."""
+    """How often the script of each page has been run, as Prometheus reads it."""
     with urllib.request.urlopen(f"{address}/metrics") as response:
-        return {name: float(n) for name, n in RUNS.findall(response.read().decode())}
+        found = {family.name: family.samples for family in text_string_to_metric_families(response.read().decode())}
+    timed = found.get("slim_page_seconds", [])
+    return {one.labels["page"]: one.value for one in timed if one.name.endswith("_count")}
 
 
 def test_what_a_component_says_runs_its_own_page_again(address: str, store: Store) -> None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
-from slim_core.settings import Settings
 from slim_core.store import Run, Store
-from tests.browser.annotator import ask_about, open_campaign
-from tests.browser.conftest import NAMED
 from tests.browser.steps import MOVED, settle, until, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -34,13 +30,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty home, for those who begin."""
     return tmp_path_factory.mktemp("people-home")
-
-
-@pytest.fixture
-def own_store(own_home: Path) -> Iterator[Store]:
-    opened = Store.open(Settings(home=own_home))
-    yield opened
-    opened.close()
 
 
 def register(page: Page, address: str, images: Path) -> None:
@@ -181,28 +170,6 @@ def stop(page: Page) -> None:
     page.get_by_role("button", name="Yes, stop it").click()
     expect(page.get_by_role("button", name=re.compile("Retry|Resume")).first).to_be_visible(timeout=JOB_MS)
     settle(page)
-
-
-def test_two_annotators_share_a_campaign_and_no_image_is_answered_twice(
-    page: Page, other: Page, address: str, store: Store
-) -> None:
-    campaign = ask_about(store, 10, name="Two at once")
-    other.context.add_cookies([{**NAMED, "value": "bob"}])
-    pages = page, other
-    for one in pages:
-        open_campaign(one, address, campaign)
-
-    def answer_in_turn() -> bool:
-        """One key on each page that shows an image; True once nothing is left."""
-        for one in pages:
-            if one.locator(".slim-annotator [data-part=stage]").is_visible():
-                one.keyboard.press("1")
-                one.wait_for_timeout(150)
-        return store.campaigns.progress(campaign.id)["answered"] == 10
-
-    until(answer_in_turn)
-    given = store.answers.frame(campaign.id)
-    assert sorted(given["row"].tolist()) == sorted(item.row for item in store.campaigns.items(campaign.id))
 
 
 def test_a_reviewer_reads_what_is_wrong_and_sends_a_link_to_it(

@@ -19,7 +19,6 @@ from playwright.sync_api import Page, expect
 from app.ui.progress import LINGER
 from benchmarks.page_session import PageSession
 from slim_core.data.importing import import_data
-from slim_core.settings import Settings
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec, TrainSpec, parse_spec
 from slim_core.store import Run, Store
 from tests.browser.conftest import NAMED, look_at_demo
@@ -39,16 +38,14 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own_store(own_home: Path) -> Iterator[Store]:
+def own_store(own_store: Store) -> Iterator[Store]:
     """Its queue is paused: what is queued here waits. A pass over 100 images is one over many."""
-    opened = Store.open(Settings(home=own_home))
-    opened.runs.shard_images = 100
-    opened.queue.pause("ben")
-    yield opened
-    for run in opened.runs.all():
-        opened.attempts.request_stop(run.id)
-    opened.queue.resume("ben")
-    opened.close()
+    own_store.runs.shard_images = 100
+    own_store.queue.pause("ben")
+    yield own_store
+    for run in own_store.runs.all():
+        own_store.attempts.request_stop(run.id)
+    own_store.queue.resume("ben")
 
 
 @pytest.fixture
@@ -134,30 +131,24 @@ def test_a_note_that_is_not_saved_yet_stays_when_the_run_ends(page: Page, own_ad
     expect(note).to_have_value("Stopped, since the light is wrong.")
 
 
-def test_a_table_of_shards_that_was_folded_stays_so_when_one_of_them_is_done(
+def test_a_table_of_shards_that_was_folded_stays_so_when_one_of_them_is_done_and_its_links_open_them(
     page: Page, own_address: str, own_store: Store
 ) -> None:
     model = own_store.runs.all(kind="train", status="done")[0]
     run, _ = own_store.runs.submit(GradcamSpec(dataset=model.dataset_id, model=model.id), force=True)
-    first, *others = own_store.runs.shards(run.id)
+    first, second, *others = own_store.runs.shards(run.id)
     visit(page, own_address, "jobs", f"?run={run.id}")
     table = page.get_by_test_id("stExpander").filter(has_text="Shards: ")
     table.locator("summary").click()
     expect(table.locator("details")).not_to_have_attribute("open", "")
     own_store.attempts.finish(first.id, own_store.attempts.claim(first.id, "w", "cpu"), {})
-    expect(table).to_contain_text(f"Shards: 1 of {1 + len(others)} done")
+    expect(table).to_contain_text(f"Shards: 1 of {2 + len(others)} done")
     settle(page)
     expect(table.locator("details")).not_to_have_attribute("open", "")
-
-
-def test_the_link_of_a_shard_opens_it(page: Page, own_address: str, own_store: Store) -> None:
-    model = own_store.runs.all(kind="train", status="done")[0]
-    run, _ = own_store.runs.submit(GradcamSpec(dataset=model.dataset_id, model=model.id), force=True)
-    shard = own_store.runs.shards(run.id)[1]
-    visit(page, own_address, "jobs", f"?run={run.id}")
-    page.get_by_test_id("stExpander").filter(has_text="Shards: ").get_by_role("link").nth(1).click()
-    expect(page).to_have_url(re.compile(f"run={shard.id}"))
-    expect(page.get_by_text(shard.id).first).to_be_visible()
+    table.locator("summary").click()
+    table.get_by_role("link").nth(1).click()
+    expect(page).to_have_url(re.compile(f"run={second.id}"))
+    expect(page.get_by_text(second.id).first).to_be_visible()
 
 
 def drawn_within(page: PageSession, lapse: timedelta) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app import session
-from benchmarks.dashboard import ROOT, START_TIMEOUT_S, command, environment
 from benchmarks.processes import free_port
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, press, rows_of, shows, tells, unsent
@@ -357,16 +355,3 @@ def test_an_e_mail_that_nobody_has_checked_gets_no_role(person: Person, store: S
     page = person("unverified@example.org")
     is_shown(page, "guest · viewer")
     is_shown(page, "is not verified")
-
-
-def test_without_sign_in_the_dashboard_starts_on_no_other_address(home: Path) -> None:
-    done = subprocess.run(
-        command(free_port(), "0.0.0.0"),
-        cwd=ROOT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-    )
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert re.search(r"would listen on 0\.0\.0\.0, .* set up sign-in", done.stderr)

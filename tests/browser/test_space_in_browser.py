@@ -97,23 +97,16 @@ def counted(page: Page, n: int) -> None:
 LEFT, WHOLE = (0.02, 0.02, 0.5, 0.98), (0.01, 0.01, 0.99, 0.99)
 
 
-def test_a_lasso_in_one_space_shows_the_same_images_in_the_other(opened) -> None:
+def test_a_lasso_selects_in_both_spaces_shift_adds_alt_takes_away_and_escape_clears(opened) -> None:
     page = opened()
     other = page.locator(".slim-space-plot").nth(1)
     before = other.screenshot()
     drag(page, LEFT)
-    n = selected(page)
-    assert 0 < n < 240
-    assert page.evaluate(MASKS) == [n, n]
-    counted(page, n)
+    left = selected(page)
+    assert 0 < left < 240 and page.evaluate(MASKS) == [left, left]
+    counted(page, left)
     assert other.screenshot() != before
     expect(page.locator(".slim-pictures img").first).to_be_visible()
-
-
-def test_shift_adds_alt_takes_away_and_escape_clears(opened) -> None:
-    page = opened()
-    drag(page, LEFT)
-    left = selected(page)
     drag(page, (0.5, 0.02, 0.98, 0.98), panel=0, key="Shift")
     assert selected(page) == 240 > left
     page.get_by_role("button", name="Box: drag over points").click()
@@ -251,9 +244,13 @@ def test_an_answer_given_elsewhere_colours_the_space_and_keeps_the_selection(ope
     assert page.evaluate(MASKS) == [n, n]
 
 
-def test_the_view_is_moved_by_keys_and_kept_when_the_colours_change(opened) -> None:
+def test_the_view_is_moved_by_keys_or_control_and_the_wheel_and_kept_when_the_colours_change(opened) -> None:
     page = opened()
     home = page.evaluate(VIEWS)
+    page.locator(".slim-space-plot").first.hover()
+    page.mouse.wheel(0, 120)  # scrolls the page
+    page.evaluate(NEXT_FRAME)
+    assert page.evaluate(VIEWS) == home
     page.locator(".slim-space-plot").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("+")
@@ -264,15 +261,6 @@ def test_the_view_is_moved_by_keys_and_kept_when_the_colours_change(opened) -> N
     assert page.evaluate(VIEWS) == moved
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Show all points").press("Enter")
-    assert page.evaluate(VIEWS) == home
-
-
-def test_the_wheel_scrolls_the_page_unless_it_is_meant_for_the_view(opened) -> None:
-    page = opened()
-    home = page.evaluate(VIEWS)
-    page.locator(".slim-space-plot").first.hover()
-    page.mouse.wheel(0, 120)
-    page.evaluate(NEXT_FRAME)
     assert page.evaluate(VIEWS) == home
     page.locator(".slim-space-plot").first.hover()
     page.keyboard.down("Control")

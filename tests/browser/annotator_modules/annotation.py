@@ -129,6 +129,16 @@ class Held:
             self._routes.pop().fulfill(content_type="image/svg+xml", body=modules.PIXEL)
 
 
+def later(page: Page, done: Callable[[], object]) -> None:
+    """Until it is done, on a clock on which seconds are soon over; ``page.clock`` is installed."""
+    for _ in range(1_000):
+        if done():
+            return
+        page.clock.fast_forward(1_000)
+        page.wait_for_timeout(20)
+    raise AssertionError(page.inner_text("body"))
+
+
 def answered(annotation: Annotation) -> list[tuple[int, int | None]]:
     """(item, value) of all that was sent, or waits in the browser."""
     waiting = annotation.page.evaluate("""Object.entries(localStorage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.annotator_modules.annotation import MOUNT, Annotation, answered
+from tests.browser.annotator_modules.annotation import MOUNT, Annotation, answered, later
 
 pytestmark = pytest.mark.browser
 
@@ -75,10 +75,11 @@ def test_a_clock_that_is_put_back_changes_no_order_of_what_waits_for_the_next_pa
 def test_an_undo_takes_what_the_page_before_has_left_unsent_before_anything_older(annotation: Annotation) -> None:
     """Z while the page still loads, and while the server takes no answers: the last one is 7, not 5."""
     annotation.items, annotation.earlier = [8, 9], [5]
+    annotation.page.clock.install()
     annotation.run("open().outbox.push(answer(7, 0));")
     annotation.refuse("answers", 503, {"error": "Not now."})
     annotation.run(MOUNT + "const begun = begin(); press('z'); await begun;")
-    annotation.page.wait_for_selector("[data-unsent='0']")
+    later(annotation.page, annotation.page.locator("[data-unsent='0']").count)
     annotation.run(MOUNT + "press('z');")
     annotation.page.wait_for_selector("[data-unsent='0'] [data-row='107']")
     annotation.run(MOUNT + "press('z');")

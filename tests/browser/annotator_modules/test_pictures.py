@@ -10,7 +10,7 @@ from playwright.sync_api import Route
 
 from app.routes.assets import static
 from tests.browser import modules
-from tests.browser.annotator_modules.annotation import MOUNT, Annotation, Held, answered
+from tests.browser.annotator_modules.annotation import MOUNT, Annotation, Held, answered, later
 
 pytestmark = pytest.mark.browser
 
@@ -138,11 +138,13 @@ def test_a_page_that_is_gone_asks_for_no_more_pictures(annotation: Annotation) -
 
     annotation.items = [1, 2]
     annotation.page.route("**/picture/**", refuse)
+    annotation.page.clock.install()
     annotation.run(MOUNT + "await begin({ unseen: true });")
-    while len(asked) < 9:  # both images with their maps, the reasons, and the first again
-        annotation.page.wait_for_timeout(10)
+    later(annotation.page, lambda: len(asked) >= 9)  # both images with their maps, the reasons, and the first again
     annotation.page.evaluate("document.body.innerHTML = ''")
-    annotation.page.wait_for_timeout(2_000)  # a heartbeat, and what is under way
-    n = len(asked)
-    annotation.page.wait_for_timeout(2_500)
-    assert n and len(asked) == n
+    n = []
+    for _ in range(2):  # a heartbeat, and what is under way; then nothing
+        annotation.page.clock.run_for(3_000)
+        annotation.page.wait_for_timeout(200)
+        n.append(len(asked))
+    assert n[0] == n[1]
