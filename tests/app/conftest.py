@@ -142,47 +142,9 @@ def as_good_on(subset: Run, **asked: object) -> Run:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def known_components() -> Iterator[None]:
-    """A new AppTest reads the metadata of every installed package, in search of components: once is enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        scan = manifest_scanner.scan_component_manifests
-        patch.setattr(manifest_scanner, "scan_component_manifests", lru_cache(maxsize=1)(scan))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_cookies() -> Iterator[None]:
-    """No browser asks here, so none sends cookies or headers.
-
-    AppTest has a mock say so, a new one each time a page asks for the viewer's name: a fifth of a page's computing.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context, "_get_client_context", lambda: None)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_secrets() -> Iterator[None]:
-    """A page asks some twenty times whether people sign in, each time of files that are not there.
-
-    An AppTest that is given secrets has others in their place.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(st.secrets, "load_if_toml_exists", lambda: False)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_runtime() -> Iterator[None]:
-    """AppTest mocks the server anew for each run of a page, and sets all that a page asks of it: one mock will do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app_test, "MagicMock", cache(app_test.MagicMock))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_polling() -> Iterator[None]:
-    """AppTest goes through all messages of a page each millisecond, to see whether it is done: wait for its thread."""
+def quick_pages() -> Iterator[None]:
+    """What AppTest does anew for each page or each of its runs, and what no page of these tests needs, is done once."""
+    scan, compiled = manifest_scanner.scan_component_manifests, ScriptCache()
     look = local_script_runner.require_widgets_deltas
 
     def wait(runner: local_script_runner.LocalScriptRunner, timeout: float = 3) -> None:
@@ -190,16 +152,17 @@ def no_polling() -> Iterator[None]:
         look(runner, timeout)  # what it says of a page that takes too long
 
     with pytest.MonkeyPatch.context() as patch:
+        # it reads the metadata of every installed package, in search of components
+        patch.setattr(manifest_scanner, "scan_component_manifests", lru_cache(maxsize=1)(scan))
+        # no browser sends cookies or headers here: a mock says so each time, a fifth of a page's computing
+        patch.setattr(context, "_get_client_context", lambda: None)
+        # a page asks some twenty times whether people sign in; an AppTest that is given secrets has them all the same
+        patch.setattr(st.secrets, "load_if_toml_exists", lambda: False)
+        # it mocks the server, and sets all that a page asks of it: one mock will do
+        patch.setattr(app_test, "MagicMock", cache(app_test.MagicMock))
+        # it goes through all messages of a page each millisecond, to see whether it is done: wait for its thread
         patch.setattr(local_script_runner, "require_widgets_deltas", wait)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def known_scripts() -> Iterator[None]:
-    """A server compiles each script once; AppTest would do it for each run of a page."""
-    compiled = ScriptCache()
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (app_test, local_script_runner):
+        for module in (app_test, local_script_runner):  # a server compiles each script once
             patch.setattr(module, "ScriptCache", lambda: compiled)
         yield
 

@@ -14,14 +14,14 @@ from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 from slim_core.settings import Settings, settings
 from tests.small_disk import mounted
 
+pytestmark = pytest.mark.usefixtures("empty_home")
 
-@pytest.mark.usefixtures("empty_home")
+
 def test_a_token_brings_back_the_viewer_it_was_signed_for() -> None:
     viewer = Viewer("ann@example.org", "annotator", datasets=("d-1",))
     assert session.verify(session.sign(viewer)) == viewer
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_tokens_of_the_same_hour_are_equal_so_that_image_addresses_stay_cacheable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -32,7 +32,6 @@ def test_tokens_of_the_same_hour_are_equal_so_that_image_addresses_stay_cacheabl
     assert session.sign(viewer) == early
 
 
-@pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize("change", [lambda _: "", lambda t: t[:-3] + "abc", lambda t: "W10" + t[3:], lambda _: "x.y.z"])
 def test_a_missing_or_forged_token_is_refused(change) -> None:
     token = session.sign(Viewer("ann", "viewer"))
@@ -40,7 +39,6 @@ def test_a_missing_or_forged_token_is_refused(change) -> None:
         session.verify(change(token))
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_a_token_is_refused_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     token = session.sign(Viewer("ann", "viewer"))
     now = session.time.time()
@@ -49,7 +47,6 @@ def test_a_token_is_refused_after_its_time(monkeypatch: pytest.MonkeyPatch) -> N
         session.verify(token)
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_a_token_of_another_installation_is_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     from app import session
 
@@ -60,13 +57,11 @@ def test_a_token_of_another_installation_is_refused(tmp_path, monkeypatch: pytes
         session.verify(token)
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_the_key_can_be_read_by_its_owner_alone(empty_home) -> None:
     session.sign(Viewer("ann", "viewer"))
     assert (empty_home / "token.key").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize(("role", "needed", "allowed"), [
     ("viewer", "viewer", True), ("viewer", "annotator", False), ("annotator", "annotator", True),
     ("annotator", "lead", False), ("lead", "annotator", True), ("admin", "lead", True),
@@ -79,7 +74,6 @@ def test_a_role_may_do_what_the_roles_below_it_may(role: str, needed: str, allow
             viewer.require(needed)
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_a_narrowed_token_reaches_nothing_else() -> None:
     viewer = Viewer("ann", "viewer", datasets=("d-1",), campaigns=("c-1",))
     viewer.require_dataset("d-1")
@@ -90,7 +84,6 @@ def test_a_narrowed_token_reaches_nothing_else() -> None:
         viewer.require_campaign("c-2")
 
 
-@pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize("content", [b"", b"short"])
 def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
     empty_home.mkdir(exist_ok=True)
@@ -100,7 +93,6 @@ def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
         session.sign(Viewer("ann", "admin"))
 
 
-@pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize(
     "payload",
     [
@@ -122,7 +114,6 @@ def test_a_rightly_signed_token_of_another_shape_is_refused(payload: object) -> 
         session.verify(str(session._serializer().dumps(payload)))
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_where_things_are_on_the_server_is_read_by_admins_alone() -> None:
     home = settings().home.resolve()
     full = f"No room for {home}/slim.db."
@@ -135,7 +126,6 @@ def test_where_things_are_on_the_server_is_read_by_admins_alone() -> None:
     assert session.sentence_for(None, f"{home}-of-others is missing.") == f"{home}-of-others is missing."
 
 
-@pytest.mark.usefixtures("empty_home")
 @pytest.mark.parametrize(
     ("url", "place"),
     [
@@ -152,7 +142,6 @@ def test_so_is_the_address_of_a_database_of_ones_own(
     assert told == "The database SLIM_DATABASE_URL is kept locked, and SLIM_ARTIFACTS_URL does not answer."
 
 
-@pytest.mark.usefixtures("empty_home")
 def test_a_key_for_which_there_is_no_space_leaves_nothing_behind(tmp_path: Path) -> None:
     with mounted(tmp_path / "small-disk", 1) as disk:
         with suppress(OSError):
@@ -225,7 +214,6 @@ def asked(monkeypatch):
     return answers, times
 
 
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("page", ["overview", "annotate", "jobs"])
 def test_a_run_of_a_page_looks_at_the_secrets_once(show, asked, page):
     app = show(page)

@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from benchmarks.browser import find
-from slim_core.store import Store
+from slim_core.store import Campaign, Store
 from tests.browser import chromium, received
+from tests.browser.annotator import ask_about, open_campaign
 from tests.browser.server import dashboard
 from tests.built_once import built_once
 from tests.placed_quickly import placed_quickly
@@ -95,24 +96,39 @@ def own_address(own_home: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def own_store(own_home: Path) -> Iterator[Store]:
-    """What that one writes to."""
+@contextmanager
+def opened(home: Path) -> Iterator[Store]:
+    """What the dashboard of a home writes to, read from beside it."""
     from slim_core.settings import Settings
 
-    opened = Store.open(Settings(home=own_home))
-    yield opened
-    opened.close()
+    store = Store.open(Settings(home=home))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def own_store(own_home: Path) -> Iterator[Store]:
+    with opened(own_home) as store:
+        yield store
 
 
 @pytest.fixture
 def store(home: Path) -> Iterator[Store]:
-    """What the dashboard writes to, read from beside it."""
-    from slim_core.settings import Settings
+    with opened(home) as store:
+        yield store
 
-    opened = Store.open(Settings(home=home))
-    yield opened
-    opened.close()
+
+@pytest.fixture
+def campaign(store: Store) -> Campaign:
+    """A campaign of its own for each test: six images."""
+    return ask_about(store, 6, "Six images")
+
+
+@pytest.fixture
+def annotator(page: Page, address: str, campaign: Campaign) -> Page:
+    """The page of that campaign, ready for keys."""
+    open_campaign(page, address, campaign)
+    return page
 
 
 @pytest.fixture

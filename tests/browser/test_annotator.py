@@ -10,7 +10,6 @@ from playwright.sync_api import Page, Route, expect
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import (
     ANSWERS,
-    ask_about,
     open_campaign,
     press,
     rows_of,
@@ -22,19 +21,6 @@ from tests.browser.annotator import (
 from tests.browser.steps import intercept, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
-
-
-@pytest.fixture
-def campaign(store: Store) -> Campaign:
-    """A campaign of its own for each test: six images."""
-    return ask_about(store, 6, "Six images")
-
-
-@pytest.fixture
-def annotator(page: Page, address: str, campaign: Campaign) -> Page:
-    """The page of that campaign, ready for keys."""
-    open_campaign(page, address, campaign)
-    return page
 
 
 def test_answers_outlive_a_lost_connection_and_a_reload(

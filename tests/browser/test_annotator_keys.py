@@ -12,19 +12,6 @@ from tests.browser.steps import settle
 pytestmark = [pytest.mark.browser, pytest.mark.redis]
 
 
-@pytest.fixture
-def campaign(store: Store) -> Campaign:
-    """A campaign of its own for each test: six images."""
-    return ask_about(store, 6, "Six images")
-
-
-@pytest.fixture
-def annotator(page: Page, address: str, campaign: Campaign) -> Page:
-    """The page of that campaign, ready for keys."""
-    open_campaign(page, address, campaign)
-    return page
-
-
 def test_h_turns_the_view_plus_strengthens_it_space_alternates_it_and_a_scale_explains_it(annotator: Page) -> None:
     heat = stage(annotator).locator("img").nth(1)
     scale = annotator.locator(".slim-annotator [data-part=scale]")

@@ -147,9 +147,9 @@ def test_an_image_without_a_connection_says_so_aloud_and_claims_nothing_was_draw
     drawing.asked_for(ROWS[1]).abort()
     said = drawing.page.get_by_role("alert")
     expect(said).to_contain_text("No connection")
-    drawing.held[ROWS[1]] = None
+    drawing.held[ROWS[2]] = None
     drawing.press("ArrowRight")
-    drawing.asked_for(ROWS[1]).fulfill(status=400, json={"error": "Not to be read."})
+    drawing.asked_for(ROWS[2]).fulfill(status=400, json={"error": "Not to be read."})
     expect(said).to_contain_text("Not to be read.")
 
 

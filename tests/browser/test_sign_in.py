@@ -18,9 +18,8 @@ from benchmarks.processes import free_port
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, press, rows_of, shows, tells, unsent
 from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
-from tests.browser.forwarder import Forwarder
 from tests.browser.server import dashboard
-from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
+from tests.browser.signing_in import Forwarder, auth_in, is_shown, post, provider, sign_in, signed_out, slim
 from tests.browser.steps import calm, settle, shown, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]

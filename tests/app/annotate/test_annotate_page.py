@@ -14,7 +14,6 @@ from app import session
 from app.annotate import sections
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
-from slim_core.store.results import SpaceResult
 from tests.app.conftest import box, hop
 
 
@@ -154,19 +153,6 @@ def test_nobody_is_told_to_answer_or_to_curate_who_may_not(show, as_person) -> N
         ("lea", {"others'", "curate"}, {"others'"}),
     ):
         assert (told(f"{who}@lab.org", "answer"), told(f"{who}@lab.org", "agreement")) == (answer, elsewhere), who
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_a_selection_is_asked_about_as_a_whole(show) -> None:
-    store = session.store()
-    run = store.runs.all(kind="space")[0]
-    rows = SpaceResult(store.artifacts.folder(run.id)).rows
-    chosen = rows[store.datasets.table(run.dataset_id).labels[rows] == 0][:17]
-    app = show("annotate")
-    app.session_state[f"selection:{run.id}"] = chosen
-    app.session_state[f"campaign-choice-{run.id}"] = "selection"
-    hop(app, "annotate", section="new")
-    assert any("**17 of 240** train images" in text.value for text in app.markdown)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -338,3 +338,19 @@ def test_a_disk_that_is_full_as_a_route_writes_is_logged_once_and_with_its_file(
     assert refused.status_code == 503 and "(No space left on device): check its disk" in refused.json()["error"]
     (record,) = [one for one in caplog.records if one.name == "app.routes.guard"]
     assert record.exc_info is not None and "/srv/slim/answers" in str(record.exc_info[1])
+
+
+def test_who_is_taken_off_a_campaign_is_refused_in_the_middle_and_loses_no_answer(
+    client: TestClient, campaign: Campaign
+) -> None:
+    def answer(name: str, item: int) -> int:
+        return post(client, campaign, [{"id": f"{name}-{item}", "item": item, "value": 1}], name=name).status_code
+
+    campaigns = session.store().campaigns
+    campaigns.set_members(campaign.id, ["ann", "ben"], by="lea")
+    first, second, third, *_ = (item.id for item in campaigns.items(campaign.id))
+    assert [answer("ann", first), answer("ben", second), answer("eve", third)] == [200, 200, 403]
+    campaigns.set_members(campaign.id, ["ben"], by="lea")
+    assert [answer("ann", third), answer("ben", third)] == [403, 200]
+    assert campaigns.progress(campaign.id)["answered"] == 3
+    assert session.store().answers.current(campaign.id, "ann") != {}

@@ -1,11 +1,19 @@
-"""Which runs are compared, in which order, against which."""
+"""Which runs are compared, in which order, against which, in columns how wide."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from app.compare.view import filtered, first_baseline, pinned, seeds_table
+from app import session
+from app.compare.view import WIDE, WIDTHS, column_widths, filtered, first_baseline, pinned, row_height, seeds_table
+from app.ui import tables
+from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.evaluation.comparison import over_seeds
+from slim_core.metrics import classification_metrics
+from slim_core.steps.specs import parse_spec
+from tests.app.conftest import finish
 
 ROWS = pd.DataFrame(
     {
@@ -63,3 +71,59 @@ def test_the_table_of_seeds_speaks_in_percent_and_points() -> None:
     assert table.at["erm", "wga"] == 60
     assert round(table.at["slim, from reference", "change"], 6) == 30
     assert table.at["slim, from reference", "interval"] == "–"
+
+
+def test_evaluations_of_images_whose_attribute_is_never_known_are_compared_without_a_group(show, dataset) -> None:
+    """As of a table whose test images have no attribute."""
+    runs, labels = session.store().runs, np.array([0, 1])
+    metrics = classification_metrics(labels, np.eye(2), Grouping(labels * 0 + UNGROUPED, ("0, china", "0, flower")))
+    model, _ = runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
+    finish(model.id, {})
+    evaluation, _ = runs.submit(
+        parse_spec({"kind": "evaluate", "dataset": dataset.id, "model": model.id, "split": "test"})
+    )
+    finish(evaluation.id, metrics)
+    app = show("compare")
+    assert app.dataframe[0].value["average"].tolist() == [100] and app.dataframe[0].value["wga"].isna().all()
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_rows_are_higher_where_one_line_would_show_two_runs_by_the_same_words() -> None:
+    def height(*labels: str) -> int:
+        return row_height(pd.DataFrame({"label": labels}), {"label": 181})
+
+    assert height("⚑ erm, seed 0", "erm, seed 1") == tables.ROW_PX
+    assert height("random, from reference, seed 0", "slim, from reference, seed 0") == tables.ROW_PX
+    alike = "slim by environments, from reference, seed"
+    assert height(f"⚑ {alike} 0", f"{alike} 1") == tables.LINES_PX
+
+
+@pytest.mark.parametrize(
+    ("of_two", "more"),
+    [
+        ({}, set()),
+        ({"labels_used": ["none", "none"], "answers": [0, 0], "answered_by": None}, set()),
+        ({"labels_used": ["none", "groups in training"]}, {"labels_used"}),
+        ({"labels_used": ["none", "none"]}, {"labels_used"}),
+        ({"attention_coverage": [100, 30]}, {"attention_coverage"}),
+        ({"attention_coverage": [np.nan, np.nan], "attention_precision": [np.nan, np.nan]}, set()),
+    ],
+)
+def test_the_usual_comparison_fits_a_page_of_1024_pixels_and_lacks_no_number(
+    of_two: dict[str, object], more: set[str]
+) -> None:
+    usual = {
+        "label": ["erm, seed 0", "slim by environments, from reference, seed 0"],
+        "worst_group": ["1, china", "0, flower"],
+        "attention_coverage": [100.0, 100.0],
+        "labels_used": ["none", "answers"],
+        "attention_precision": [50, 60],
+        "answers": [0, 24],
+        "answered_by": [None, "simulated"],
+    }
+    found = column_widths(pd.DataFrame(usual | of_two))
+    assert set(WIDTHS) - set(found) == {"labels_used", "attention_coverage"} - more
+    assert more or sum(found.values()) <= 690
+    long = column_widths(pd.DataFrame(usual | of_two | {"worst_group": ["waterbird, land", "x" * 80]}))
+    assert long["worst_group"] > found["worst_group"], "a long name takes what there is"
+    assert max(sum(found.values()), sum(long.values())) <= WIDE

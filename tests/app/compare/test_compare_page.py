@@ -6,31 +6,26 @@ import json
 import re
 import shutil
 
-import numpy as np
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.compare.view import WIDE, WIDTHS, column_widths, row_height
 from app.services.results import comparison
-from app.ui import tables
-from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.formatting import percent
-from slim_core.metrics import classification_metrics
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.specs import parse_spec
 from slim_core.store import schema
 from tests.app.as_if import as_if, as_if_not_scored, drawn_on
-from tests.app.conftest import finish, texts
+from tests.app.conftest import button, finish, texts
 from tests.placed_quickly import placed_quickly
+
+pytestmark = pytest.mark.usefixtures("filled_home")
 
 
 def evaluations():
     return session.store().runs.all(kind="evaluate")
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     app = show("compare")
     table = app.dataframe[0].value
@@ -47,63 +42,6 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert len(app.get("plotly_chart")) == 2
 
 
-def test_evaluations_of_images_whose_attribute_is_never_known_are_compared_without_a_group(show, dataset) -> None:
-    """As of a table whose test images have no attribute."""
-    runs, labels = session.store().runs, np.array([0, 1])
-    metrics = classification_metrics(labels, np.eye(2), Grouping(labels * 0 + UNGROUPED, ("0, china", "0, flower")))
-    model, _ = runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
-    finish(model.id, {})
-    evaluation, _ = runs.submit(
-        parse_spec({"kind": "evaluate", "dataset": dataset.id, "model": model.id, "split": "test"})
-    )
-    finish(evaluation.id, metrics)
-    app = show("compare")
-    assert app.dataframe[0].value["average"].tolist() == [100] and app.dataframe[0].value["wga"].isna().all()
-    assert len(app.get("plotly_chart")) == 2
-
-
-def test_rows_are_higher_where_one_line_would_show_two_runs_by_the_same_words() -> None:
-    def height(*labels: str) -> int:
-        return row_height(pd.DataFrame({"label": labels}), {"label": 181})
-
-    assert height("⚑ erm, seed 0", "erm, seed 1") == tables.ROW_PX
-    assert height("random, from reference, seed 0", "slim, from reference, seed 0") == tables.ROW_PX
-    alike = "slim by environments, from reference, seed"
-    assert height(f"⚑ {alike} 0", f"{alike} 1") == tables.LINES_PX
-
-
-@pytest.mark.parametrize(
-    ("of_two", "more"),
-    [
-        ({}, set()),
-        ({"labels_used": ["none", "none"], "answers": [0, 0], "answered_by": None}, set()),
-        ({"labels_used": ["none", "groups in training"]}, {"labels_used"}),
-        ({"labels_used": ["none", "none"]}, {"labels_used"}),
-        ({"attention_coverage": [100, 30]}, {"attention_coverage"}),
-        ({"attention_coverage": [np.nan, np.nan], "attention_precision": [np.nan, np.nan]}, set()),
-    ],
-)
-def test_the_usual_comparison_fits_a_page_of_1024_pixels_and_lacks_no_number(
-    of_two: dict[str, object], more: set[str]
-) -> None:
-    usual = {
-        "label": ["erm, seed 0", "slim by environments, from reference, seed 0"],
-        "worst_group": ["1, china", "0, flower"],
-        "attention_coverage": [100.0, 100.0],
-        "labels_used": ["none", "answers"],
-        "attention_precision": [50, 60],
-        "answers": [0, 24],
-        "answered_by": [None, "simulated"],
-    }
-    found = column_widths(pd.DataFrame(usual | of_two))
-    assert set(WIDTHS) - set(found) == {"labels_used", "attention_coverage"} - more
-    assert more or sum(found.values()) <= 690
-    long = column_widths(pd.DataFrame(usual | of_two | {"worst_group": ["waterbird, land", "x" * 80]}))
-    assert long["worst_group"] > found["worst_group"], "a long name takes what there is"
-    assert max(sum(found.values()), sum(long.values())) <= WIDE
-
-
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize(("view", "n_charts"), [("Groups", 2), ("Cost", 3), ("Seeds", 1), ("Attention", 1)])
 def test_each_view_has_an_address_and_its_charts(show, view, n_charts) -> None:
     app = show("compare", view=view)
@@ -124,7 +62,6 @@ def drawn_runs(app) -> set[str]:
     return {trace["name"] for trace in json.loads(app.get("plotly_chart")[0].proto.spec)["data"]}
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_estimated_groups_of_two_spaces_are_not_compared_group_by_group(show) -> None:
     space = session.store().runs.all(kind="space")[0].id
     as_if_on_spaces("r-another", space)
@@ -142,7 +79,6 @@ def test_estimated_groups_of_two_spaces_are_not_compared_group_by_group(show) ->
     assert seeds["change"].isna().all() and seeds["pairs"].tolist() == [0, 0]
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_estimated_groups_of_one_space_are_compared(show) -> None:
     as_if_on_spaces("r-one", "r-one")
     app = show("compare")
@@ -150,14 +86,7 @@ def test_estimated_groups_of_one_space_are_compared(show) -> None:
     assert "not comparable" not in texts(app)
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_the_attention_view_says_on_how_many_images_it_is_scored(show) -> None:
-    told = texts(show("compare", view="Attention"))
-    assert f"Scored on {percent(1.0)} of" in told
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said_to_be_missing(show) -> None:
+def test_drawings_that_no_run_is_scored_against_lead_to_scoring(show) -> None:
     as_if_not_scored()
     assert "images have none" in texts(show("compare", view="Attention"))
     drawn_on(2)
@@ -167,7 +96,6 @@ def test_drawings_that_no_run_is_scored_against_lead_to_scoring_and_are_not_said
     assert any("Score them" in link.proto.label for link in app.get("page_link"))
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_of_evaluations_without_maps_nobody_is_sent_to_draw_what_has_masks(show) -> None:
     as_if_not_scored(with_maps=False)
     app = show("compare", view="Attention")
@@ -175,21 +103,14 @@ def test_of_evaluations_without_maps_nobody_is_sent_to_draw_what_has_masks(show)
     assert not [link for link in app.get("page_link") if link.proto.page == "draw"]
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -> None:
     page = show("compare", view="Cost")
     drawn = [json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] for chart in page.get("plotly_chart")]
     assert drawn[:2] == ["images asked about", "training images"] and drawn[2].startswith("compute seconds")
-    assert "took nobody's time" in texts(page)
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_the_costs_say_that_answers_are_simulated(show) -> None:
-    told = texts(show("compare", view="Cost"))
+    told = texts(page)
     assert told.count("the simulated annotator") == 2 and "took nobody's time" in told
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_link_brings_back_runs_baseline_and_filter(show) -> None:
     slim, erm = (one.id for one in evaluations())
     app = show("compare", runs=slim, baseline=slim, find="slim")
@@ -199,7 +120,6 @@ def test_a_link_brings_back_runs_baseline_and_filter(show) -> None:
     assert app.query_params["runs"] == "all" and app.query_params["baseline"] == erm
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_what_is_ticked_stays_so_while_a_filter_hides_it(show) -> None:
     slim, erm = (one.id for one in evaluations())
     app = show("compare", runs=erm, baseline=erm)
@@ -211,7 +131,6 @@ def test_what_is_ticked_stays_so_while_a_filter_hides_it(show) -> None:
     assert app.query_params["runs"] == slim, "it is all that is shown, and not all there are"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> None:
     store = session.store()
     for one in reversed(evaluations()):
@@ -223,13 +142,11 @@ def test_the_link_to_a_result_on_another_split_shows_its_two_models(show) -> Non
     assert "Tick the runs" not in texts(app)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_with_no_run_ticked_or_none_that_passes_the_page_says_what_to_do(show) -> None:
     assert "Tick the runs" in texts(show("compare", runs="none"))
     assert "matches these filters" in texts(show("compare", find="no such name"))
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
     store = session.store()
     slim, erm = evaluations()
@@ -244,7 +161,6 @@ def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
     assert "1 more run of the link is missing." in texts(show("compare", runs="r-1,r-2,r-3,r-4"))
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_the_images_behind_a_group_have_an_address_wrong_ones_first(show) -> None:
     erm = evaluations()[-1]
     as_if(erm.id, correct=20)  # the first 20 of the 30 of each group
@@ -260,7 +176,6 @@ def test_the_images_behind_a_group_have_an_address_wrong_ones_first(show) -> Non
     assert re.findall("[✗✓]", shown) == ["✓"] * 20
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_cell_of_a_deleted_run_or_missing_file_is_one_sentence(show) -> None:
     slim, erm = evaluations()
     (session.store().artifacts.folder(erm.id) / "predictions.parquet").unlink()
@@ -276,15 +191,14 @@ def test_a_cell_of_a_deleted_run_or_missing_file_is_one_sentence(show) -> None:
     assert len(app.dataframe[0].value) == 2, "the numbers are in the database, and stay"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_before_and_after_shows_the_same_images_under_both_attentions(show) -> None:
     slim, erm = evaluations()
     app = show("compare", view="Attention", outcome="all")
+    assert f"Scored on {percent(1.0)} of" in texts(app)
     page = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
     assert page.count(f"run={erm.id}") == page.count(f"run={slim.id}") == 2 * 12, "each picture and its large version"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
     store = session.store()
     slim, erm = evaluations()
@@ -306,17 +220,17 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
         erm.spec["model"],
     }
     app = show("compare", view="Attention")
-    assert "They are evaluated" in texts(app) and "evaluate-again" not in [one.key for one in app.button]
+    assert "They are evaluated" in texts(app) and "Evaluate again" not in str([one.label for one in app.button])
     (of_erm,) = [
         run for run in store.runs.all(kind="evaluate", status="queued") if run.spec["model"] == erm.spec["model"]
     ]
     store.attempts.request_stop(of_erm.id, by="ann")
-    show("compare", view="Attention").button(key="evaluate-again").click().run()
+    button(show("compare", view="Attention"), "Evaluate again").click().run()
     queued = store.runs.all(kind="evaluate", status="queued")
     assert len(queued) == 2 and len({run.spec["model"] for run in queued}) == 2, "the one that is not under way"
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_an_evaluation_that_is_repeated_is_scored_against_what_is_drawn_now(show) -> None:
     store = session.store()
     slim, erm = evaluations()
@@ -333,7 +247,6 @@ def test_an_evaluation_that_is_repeated_is_scored_against_what_is_drawn_now(show
     assert [run.spec["shapes_seq"] for run in queued] == [2, 2] == [store.shapes.newest(erm.dataset_id)] * 2
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_model_without_evaluation_can_be_evaluated_from_here(show) -> None:
     store = session.store()
     doomed = evaluations()[0]
@@ -346,7 +259,6 @@ def test_a_model_without_evaluation_can_be_evaluated_from_here(show) -> None:
     assert [run.spec for run in queued] == [doomed.spec | {"batch_size": 16}]
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     store = session.store()
     dataset = evaluations()[0].dataset_id
@@ -355,7 +267,7 @@ def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     assert len(comparison.read(dataset).rows) == 1
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     store = session.store()
     slim, erm = evaluations()
@@ -369,11 +281,10 @@ def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     maps, space = pipeline.runs
     assert (maps.kind, maps.spec["model"], space.spec["attention"]) == ("gradcam", slim.spec["model"], maps.id)
     assert pipeline.kind == "spaces" and space.spec["split"] == "train"
-    assert "build-spaces" not in [button.key for button in app.button], "its steps are followed instead"
+    assert "build-spaces" not in [one.key for one in app.button], "its steps are followed instead"
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_the_spaces_of_two_models_are_one_figure(show) -> None:
     slim, erm = evaluations()
     at = open_workbench(device="cpu")
@@ -385,12 +296,11 @@ def test_the_spaces_of_two_models_are_one_figure(show) -> None:
     (figure,) = app.get("plotly_chart")
     drawn = json.loads(figure.proto.spec)
     assert {trace["xaxis"] for trace in drawn["data"]} == {"x", "x2"}
-    assert "build-spaces" not in [button.key for button in app.button]
+    assert "build-spaces" not in [one.key for one in app.button]
     links = [link.proto.query_string for link in app.get("page_link")]
     assert any(f"run={after.id}" in link for link in links), "each is one click away"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_the_next_thing_fits_what_the_loop_has_shown(show) -> None:
     slim, erm = evaluations()
     as_if(slim.id, correct=5)
@@ -402,7 +312,6 @@ def test_the_next_thing_fits_what_the_loop_has_shown(show) -> None:
     assert "does as well" in told and "answer more images" not in told
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_with_one_model_the_next_thing_is_the_next_step_of_the_loop(show) -> None:
     store = session.store()
     slim, _ = evaluations()

@@ -17,6 +17,8 @@ from slim_core.store.results import ModelResult
 from tests.app.conftest import as_if_probed, box, finish, hop, of_a_probe, way_to_retrain
 from tests.refusals import missing
 
+pytestmark = pytest.mark.usefixtures("filled_home")
+
 
 def space_of(app) -> str:
     """The space that is chosen."""
@@ -28,7 +30,6 @@ def numbers(app) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app = show("curate")
     app.number_input(key=f"curate-size-{space_of(app)}").set_value(30).run()
@@ -41,7 +42,6 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
     assert not app.exception
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanced_twice(show, monkeypatch) -> None:
     monkeypatch.setattr("slim_core.runs.trainings.is_probe", lambda _reference: True)
     app = show("curate")
@@ -55,7 +55,7 @@ def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanc
     assert (asked["size"], asked["options"]) == (120, {"environments": "both"})
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another_is_picked(show) -> None:
     app = show("curate")
     before = box(app, "subset").value
@@ -70,7 +70,6 @@ def test_the_subset_that_was_curated_here_is_the_one_to_retrain_on_until_another
     assert box(app.run(), "subset").value == before and not app.exception
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_in_another_space_what_is_usual_there_is_proposed(show) -> None:
     whole = session.store().runs.all(kind="curate", status="done")[0]
     probed, app = of_a_probe(whole), show("curate", space=whole.spec["space"])
@@ -84,7 +83,7 @@ def test_in_another_space_what_is_usual_there_is_proposed(show) -> None:
     assert not app.exception and proposed() == (120, "both"), "half of 240"
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is_queued(show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
@@ -105,7 +104,7 @@ def test_a_strategy_of_groups_that_no_image_of_train_has_is_refused_before_it_is
     assert session.store().runs.all(kind="curate", status="queued") == [] and not app.exception
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_what_would_be_refused_has_no_preview_but_the_reason(show, monkeypatch: pytest.MonkeyPatch) -> None:
     app = show("curate")
     assert "Images" in numbers(app) and not app.error
@@ -121,7 +120,6 @@ def test_what_would_be_refused_has_no_preview_but_the_reason(show, monkeypatch: 
     assert "Images" in numbers(app) and not app.error and not app.exception
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_campaign_brings_its_space_along_by_a_link_and_from_the_annotate_page(show) -> None:
     store = session.store()
     (space,), (campaign,) = store.runs.all(kind="space"), store.campaigns.all()
@@ -134,7 +132,6 @@ def test_a_campaign_brings_its_space_along_by_a_link_and_from_the_annotate_page(
     assert chosen.selectbox(key="pick-space").value == newer.id, "a link that names both is taken at its word"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_after_a_retraining_the_next_step_is_to_compare(show) -> None:
     texts = [text.value for text in show("curate").markdown]
     (told,) = [text for text in texts if "**Next:**" in text or "evaluated:" in text]
@@ -142,7 +139,6 @@ def test_after_a_retraining_the_next_step_is_to_compare(show) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_every_strategy_has_a_preview(show) -> None:
     app = show("curate")
     for name in app.selectbox(key="curate-strategy").options:
@@ -151,7 +147,6 @@ def test_every_strategy_has_a_preview(show) -> None:
         assert numbers(app)["Images"] == str(default_subset_size(240)), name
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_classes_are_balanced_twice_where_that_is_chosen_and_the_preview_says_of_which_images(show) -> None:
     app = show("curate")
     app.selectbox(key=f"environments-curate-slim-{space_of(app)}").select("both").run()
@@ -164,7 +159,6 @@ def test_classes_are_balanced_twice_where_that_is_chosen_and_the_preview_says_of
     assert not [one for one in app.slider if "threshold" in one.key], "it has no effect here"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_with_answers_that_are_all_wrong_the_loop_goes_on_without_trust_and_says_so(show) -> None:
     store = session.store()
     (campaign,) = store.campaigns.all()
@@ -177,7 +171,6 @@ def test_with_answers_that_are_all_wrong_the_loop_goes_on_without_trust_and_says
     assert any("to choose from" in one.value for one in app.error)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
     app = show("curate")
     way_to_retrain(app).select("last-layer").run()
@@ -194,7 +187,7 @@ def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
         assert store.runs.all(kind="train", status="queued")[0].name == f"Retrained on slim ({says}), seed 0"
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_press_lets_answers_enter_the_fit_of_a_last_layer_and_the_page_says_so(show, monkeypatch) -> None:
     store = session.store()
     subset = store.runs.all(kind="curate")[0]
@@ -213,7 +206,6 @@ def test_a_press_lets_answers_enter_the_fit_of_a_last_layer_and_the_page_says_so
     assert not any("enter the fit" in one.value for one in app.caption)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_campaign_without_an_answer_has_a_sentence_in_place_of_an_empty_chart(show) -> None:
     from slim_core.annotation.plan import Plan, open_campaign
 

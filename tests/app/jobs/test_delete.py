@@ -67,8 +67,8 @@ def test_what_was_made_from_a_run_since_the_list_was_read_does_not_go_with_it(sh
     app.checkbox(key=f"cascade-{space.id}").check().run()
     made = asked(space, "third look")
     app.button(key=f"delete-{space.id}").click().run()
-    (told,) = [one.value for one in app.error]
-    assert "changed meanwhile" in told
+    (refused,) = [one.value for one in app.error]
+    assert "changed meanwhile" in refused
     assert store.runs.find(space.id) is not None and "third look: 3 images" in told(app)
     app.button(key=f"delete-{space.id}").click().run()
     assert store.runs.find(space.id) is None and len(store.answers.current(made.id)) == 3

@@ -35,6 +35,8 @@ from tests.refusals import missing
 from workers import local
 from workers.queue import Queue
 
+pytestmark = pytest.mark.usefixtures("filled_home")
+
 
 def said(app) -> str:
     """Every sentence on the page."""
@@ -53,7 +55,6 @@ def newest(kind: str) -> Run:
     return session.store().runs.all(kind=kind)[0]
 
 
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("full", [True, False])
 def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch, full: bool) -> None:
     monkeypatch.setattr(Queue, "silence", lambda _queue: None)
@@ -67,7 +68,6 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
     assert ("free some space" in reason, "start one" in reason) == (full, not full)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_own(show, monkeypatch) -> None:
     monkeypatch.setattr(Queue, "silence", lambda _queue: None)
     monkeypatch.setattr("workers.queue._LITTLE_SPACE", 0)
@@ -83,7 +83,6 @@ def test_nobody_is_told_to_start_a_worker_while_the_dashboard_is_starting_its_ow
         session.store().attempts.request_stop(run.id)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_nobody_is_told_to_start_a_worker_that_could_not_start_without_redis(show, monkeypatch) -> None:
     monkeypatch.setenv("SLIM_REDIS_URL", "redis://127.0.0.1:1/0")  # nothing listens there
     settings.cache_clear()
@@ -96,15 +95,6 @@ def test_nobody_is_told_to_start_a_worker_that_could_not_start_without_redis(sho
     assert "python -m workers" not in told and "start while Redis" in told
 
 
-@pytest.mark.usefixtures("empty_home")
-def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
-    app = show("jobs")
-    assert any("start" in error.value for error in app.error)
-    assert "no runs yet" in app.info[0].value
-    assert "register a folder" in said(app) and "continue the loop" not in said(app)
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
     app = show("jobs")
     rows = cells(app, "Runs")
@@ -113,7 +103,6 @@ def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
     assert linked_runs(app, "Runs") == [row[-1] for row in rows]
 
 
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize(
     ("params", "kinds"),
     [
@@ -130,17 +119,6 @@ def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[
         assert {row[1] for row in cells(app, "Runs")} == kinds
 
 
-def test_runs_are_filtered_by_each_version_of_a_data_set(show, versions) -> None:
-    store, model = session.store(), {"kind": "train", "model": "small-resnet"}
-    runs = {one.id: store.runs.submit(parse_spec({**model, "dataset": one.id}))[0] for one in versions}
-    app = show("jobs")
-    next(one for one in app.button if one.label == "More filters").click().run()
-    for dataset, run in runs.items():
-        app.selectbox(key="data").select(dataset).run()
-        assert [row[-1] for row in cells(app, "Runs")] == [run.id]
-
-
-@pytest.mark.usefixtures("filled_home")
 def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_the_value(show) -> None:
     run = submitted(seed=7)
     session.store().attempts.request_stop(run.id, by="ann")
@@ -158,7 +136,6 @@ def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_t
     assert app.multiselect(key="history-status"), "the filters stay when the last one is cleared"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_pages_are_fetched_one_at_a_time(show) -> None:
     for seed in range(30):
         store, run = session.store(), submitted(seed=100 + seed)
@@ -172,7 +149,6 @@ def test_pages_are_fetched_one_at_a_time(show) -> None:
     assert "1 to 1 of 1 run" in [one.value for one in show("jobs", q=run.id).caption]
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_link_opens_a_run_with_its_log_numbers_and_parameters(show) -> None:
     run = newest("evaluate")
     app = show("jobs", run=run.id)
@@ -183,7 +159,6 @@ def test_a_link_opens_a_run_with_its_log_numbers_and_parameters(show) -> None:
     assert run.spec["model"] in linked_runs(app, "Parameters")
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_what_differs_from_the_defaults_is_marked_with_what_it_would_have_been(show) -> None:
     run = submitted(lr=0.123)
     rows = {row[0]: row for row in cells(show("jobs", run=run.id), "Parameters")}
@@ -191,7 +166,6 @@ def test_what_differs_from_the_defaults_is_marked_with_what_it_would_have_been(s
     assert rows["optimizer"][2] == ""
 
 
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("kind", ["train", "gradcam", "space", "curate", "evaluate"])
 def test_every_tab_of_every_kind_of_run_opens(show, kind: str) -> None:
     run = newest(kind)
@@ -204,7 +178,6 @@ def test_every_tab_of_every_kind_of_run_opens(show, kind: str) -> None:
     assert {"python", "torch", "code version"} <= environment.keys()
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_what_changed_between_two_runs_is_a_table(show) -> None:
     first, second = session.store().runs.all(kind="evaluate")[:2]
     params = {"run": first.id, "about": "What changed", "with": second.id}
@@ -216,7 +189,6 @@ def test_what_changed_between_two_runs_is_a_table(show) -> None:
     assert {row[0] for row in rows} >= {"input", "result"}
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_asking(show) -> None:
     store, run = session.store(), submitted()
     token = store.attempts.claim(run.id, "worker-1", "cpu")
@@ -231,7 +203,6 @@ def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_as
     assert store.runs.fetch(run.id).status == "stopping"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_pass_in_shards_is_listed_with_the_time_of_all_of_it(show) -> None:
     """The row of the pass itself has the seconds of its merge."""
     known, began = newest("gradcam"), datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -258,7 +229,6 @@ def _took(connection: Connection, run_id: str, began: datetime, start: int, end:
     connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(values))
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_is_opened_from_its_line_is_in_the_address(show) -> None:
     store, run = session.store(), submitted()
     store.attempts.claim(run.id, "worker-1", "cpu")
@@ -268,7 +238,6 @@ def test_a_run_that_is_opened_from_its_line_is_in_the_address(show) -> None:
     assert app.query_params["run"] == run.id, "a reload, or Stop, stays at the run"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -> None:
     runs = [submitted(), submitted(), submitted()]
     store = session.store()
@@ -282,7 +251,6 @@ def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -
     assert store.runs.fetch(runs[1].id).status == "canceled"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_waiting_run_names_what_it_waits_for_as_people_have_named_it(show) -> None:
     store, parent = session.store(), submitted()
     child, _ = store.runs.submit(parse_spec({"kind": "gradcam", "dataset": parent.dataset_id, "model": parent.id}))
@@ -293,7 +261,6 @@ def test_a_waiting_run_names_what_it_waits_for_as_people_have_named_it(show) -> 
     assert waits in texts(show("jobs", run=child.id))
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_viewer_may_look_and_change_nothing(show, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [submitted(), submitted()]
     changes = {f"{what}-{run.id}" for what in ("front", "stop") for run in runs}
@@ -306,7 +273,6 @@ def test_a_viewer_may_look_and_change_nothing(show, monkeypatch: pytest.MonkeyPa
     assert session.store().runs.all(status="queued")[::-1] == runs
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_workers_are_listed_with_their_gpu_their_run_and_their_code(show) -> None:
     store, run = session.store(), submitted()
     gpu = {"name": "H100", "load_percent": 93, "temperature_c": 88, "memory_used_mb": 40960, "memory_mb": 81920}
@@ -345,7 +311,6 @@ def test_workers_without_room_say_so_and_so_does_a_run_that_waits_for_one(
     store.attempts.request_stop(run.id)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
     store, run = session.store(), submitted()
     store.attempts.fail(run.id, store.attempts.claim(run.id, "w", "cpu"), "No room on /srv.")
@@ -376,7 +341,6 @@ def test_what_a_run_says_names_places_on_the_server_to_admins_alone(
     assert f"{place}/runs/x" in listed and (named is None or str(filled_home) not in listed)
 
 
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("page", ["jobs", "train"])
 def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str) -> None:
     store, run = session.store(), submitted(batch_size=64)
@@ -394,7 +358,6 @@ def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str)
     assert {**again.spec, "batch_size": None} == {**run.spec, "batch_size": None}
 
 
-@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("end", ["failed", "canceled"])
 def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> None:
     store, run = session.store(), submitted()
@@ -406,7 +369,6 @@ def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> N
     assert (bar.value, bar.text) == (50, "stopped during train · epoch 2 of 4 · 300 of 600 images · loss 0.250")
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_who_stops_a_run_reads_what_is_left_of_it(show) -> None:
     store, run = session.store(), submitted()
 
@@ -421,7 +383,6 @@ def test_who_stops_a_run_reads_what_is_left_of_it(show) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_another_run(show) -> None:
     store, run = session.store(), newest("train")
     app = show("jobs", run=run.id)
@@ -438,7 +399,6 @@ def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_anothe
     assert seeded.name.endswith("seed 7") and seeded.name.count("seed") == 1
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     store, run = session.store(), newest("train")
     done = submitted(**{**run.spec, "seed": 7}, force=False)
@@ -451,7 +411,6 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     assert len(store.runs.all()) == n
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago() -> None:
     def page(run: str) -> None:
         from app.jobs.one_run import _now
@@ -464,7 +423,6 @@ def test_what_is_drawn_each_second_takes_nothing_away_that_was_said_a_moment_ago
     assert not app.exception and app.session_state["message-once"]
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_to_resume(show) -> None:
     store, train = session.store(), submitted()
     spec = {"kind": "gradcam", "dataset": train.dataset_id, "model": train.id}
@@ -488,7 +446,6 @@ def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_t
     assert store.runs.fetch(maps.id).status == "queued"
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_the_command_of_a_run_is_offered(show) -> None:
     run = session.store().runs.all(kind="train")[-1]
     app = show("jobs", run=run.id)
@@ -509,7 +466,6 @@ def test_deleting_asks_first_and_leaves_the_images(show, filled_home: Path) -> N
     assert images.image_path(0).exists()
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> None:
     store, run = session.store(), newest("gradcam")
     app = show("jobs", run=run.id)
@@ -525,7 +481,6 @@ def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> Non
     assert len(store.runs.all()) == 2  # the reference and its evaluation
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_run_that_was_deleted_meanwhile_or_never_was_is_said_to_be(show) -> None:
     store, run = session.store(), newest("evaluate")
     app = show("jobs", run=run.id)
@@ -534,14 +489,12 @@ def test_a_run_that_was_deleted_meanwhile_or_never_was_is_said_to_be(show) -> No
     assert "is no run r-never" in said(show("jobs", run="r-never"))
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_record_of_the_machine_that_is_half_written_is_no_record() -> None:
     run = session.store().runs.all(kind="train", status="done")[0]
     (session.store().artifacts.folder(run.id) / "environment.json").write_text('{"python": ')
     assert read(run) == {}
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_log_that_is_gone_is_said_to_be(show, filled_home: Path) -> None:
     run = newest("evaluate")
     (filled_home / "runs" / run.id / "log.txt").unlink()
@@ -553,7 +506,6 @@ def test_a_log_that_is_gone_is_said_to_be(show, filled_home: Path) -> None:
 @pytest.mark.kills_processes
 @pytest.mark.redis
 @pytest.mark.parametrize("one", [False, True])
-@pytest.mark.usefixtures("filled_home")
 def test_a_frozen_redis_is_told_after_everything_that_the_database_knows(
     show, one: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,7 +578,6 @@ def _writes(redis: Redis) -> dict[str, int]:
     return {name: n for name, n in calls.items() if name.partition("|")[0] not in reads}
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_spec_that_is_changed_has_no_default_name_of_another_one() -> None:
     unnamed = submitted(seed=70)
     assert unnamed.name.endswith(": small-resnet, seed 70"), "as nobody named it"

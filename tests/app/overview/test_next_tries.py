@@ -27,6 +27,8 @@ from slim_core.runs.trainings import retrain_spec
 from slim_core.steps.specs import parse_spec
 from tests.app.conftest import Show, finish, texts
 
+pytestmark = pytest.mark.usefixtures("filled_home")
+
 OWNER, OTHER = "olga@lab.org", "lea@lab.org"
 
 
@@ -51,7 +53,6 @@ def retrained():
     return store, dataset, result, store.runs.fetch(result.subset.id)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
@@ -65,7 +66,6 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     assert found["start"].label.endswith("initial weights")
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_more_images_are_no_try_where_fewer_could_be_given_than_were_asked_for() -> None:
     _, _, result, subset = retrained()
     given = subset.metrics | {"images": 40, "images_unique": 38}
@@ -77,7 +77,6 @@ def test_more_images_are_no_try_where_fewer_could_be_given_than_were_asked_for()
     assert "size" in offered(40) and "size" not in offered(41)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_more_epochs_are_no_try_where_patience_or_an_earlier_epoch_has_spoken_against_them() -> None:
     store, _, result, subset = retrained()
     history = [{"epoch": epoch, "train_loss": 1 / epoch} for epoch in range(1, 11)]
@@ -93,7 +92,6 @@ def test_more_epochs_are_no_try_where_patience_or_an_earlier_epoch_has_spoken_ag
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
@@ -110,7 +108,7 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
     assert "by l1, fitted in" in said and "best epoch" not in said
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_network_is_not() -> None:
     store, dataset, result, subset = retrained()
     assert subset.spec["strategy"] == "slim" and subset.spec["campaign"]
@@ -123,7 +121,7 @@ def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_net
     assert list(_balanced_twice(curate, Way("last-layer", 0))) == [], "it is what was offered"
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none() -> None:
     store, dataset, result, subset = retrained()
     acts = [(one.name, one.act) for one in _all(result.model, subset) if one.act is not None]
@@ -137,7 +135,7 @@ def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none(
         assert evaluate.spec["model"] == train.id and train.spec["seed"] == result.model.spec["seed"]
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_try_is_not_offered_once_its_model_is_there() -> None:
     _, _, result, subset = retrained()
 
@@ -155,14 +153,14 @@ def test_a_try_is_not_offered_once_its_model_is_there() -> None:
         assert name not in offered()
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_where_all_tries_are_done_no_heading_stands_over_nothing(show: Show, monkeypatch) -> None:
     assert "**Try next**" in texts(show("overview"))
     monkeypatch.setattr("app.overview.tries.tries", lambda _result: [])
     assert "Try next*" not in texts(show("overview"))
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_result_was() -> None:
     store, dataset, result, subset = retrained()
     converged, _ = store.runs.submit(parse_spec({**result.reference.spec, "epochs": 9}))
@@ -179,7 +177,7 @@ def test_a_try_is_retrained_from_the_model_and_by_the_hyper_parameters_that_the_
     assert same == {"reference": converged.id, "refit": "l2", "refit_options": {}, "selection": model.spec["selection"]}
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_just_train_twice_is_queued_with_each_of_its_settings_and_evaluated_as_the_result_is() -> None:
     store, dataset, result, _ = retrained()
     pipeline = queueing.to_unasked(result)
@@ -200,7 +198,7 @@ def test_just_train_twice_is_queued_with_each_of_its_settings_and_evaluated_as_t
     assert queueing.chosen_unasked(evaluations).spec["model"] == seconds[0].id
 
 
-@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.usefixtures("waiting_queue")
 def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_the_same_space() -> None:
     store, dataset, result, subset = retrained()
     of_images = {name: result.reference.spec[name] for name in ("dataset", "model", "weights")}
@@ -224,7 +222,6 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     assert queueing.is_unasked(fitted, curate, beside) and not queueing.is_unasked(by_l1, curate, beside)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_more_environments_are_offered_only_where_those_of_the_space_are_balanced() -> None:
     subset = retrained()[-1]
 

@@ -149,10 +149,7 @@ def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figure
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
 def test_a_step_that_failed_says_so_once(show) -> None:
-    app = show("overview")
-    app.button(key="loop-questions").click().run()
-    train = next(run for run in session.store().runs.all() if run.kind == "train")
-    store = session.store()
+    train, store = queued_training(show), session.store()
     store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No memory.")
     app = show("overview")
     captions = [caption.value for caption in app.caption]
@@ -260,6 +257,7 @@ def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> No
     assert f"{100 * before.metrics['average']:.1f} % of" in told
     assert "it gets wrong" in told and "strong attention lies" in told
     assert "trained on" in told and "24 images" in told
+    assert "24 votes of the simulated annotator" in told and " min" not in told, "no minutes are made up"
     pictures = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
     assert pictures.count("slim-tile") == 3 and pictures.count("its heat map") == 6
 
@@ -294,8 +292,6 @@ def test_a_model_without_mistakes_shows_none(show) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("filled_home")
 def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
-    from slim_core.steps.specs import parse_spec
-
     store = session.store()
     known = texts(show("overview"))
     (dataset,) = store.datasets.all()
@@ -313,12 +309,6 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
     gone = show("overview", result="r-gone")
     assert "it gets wrong" in texts(gone) and "gone from the address" in gone.toast[0].value
     assert not gone.run().toast, "it is said once"
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_simulated_answers_are_called_so_and_no_minutes_are_made_up(show) -> None:
-    told = texts(show("overview"))
-    assert "24 votes of the simulated annotator**" in told and " min" not in told
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -87,22 +87,15 @@ def test_a_wrong_request_is_refused_in_one_sentence(
     assert sentence in answer.json()["error"]
 
 
-def test_a_broken_image_is_refused_with_its_path(
-    client: TestClient, dataset: Dataset, tmp_path: Path, monkeypatch
+@pytest.mark.parametrize(("content", "status", "named"), [(None, 404, "it.png is"), (b"\x89PNG", 400, "it.png")])
+def test_a_missing_or_broken_image_is_refused_with_its_path(
+    client: TestClient, dataset: Dataset, tmp_path: Path, monkeypatch, content: bytes | None, status: int, named: str
 ) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    monkeypatch.setattr(ImageTable, "image_path", lambda _table, _row: broken)
+    if content is not None:
+        (tmp_path / "it.png").write_bytes(content)
+    monkeypatch.setattr(ImageTable, "image_path", lambda _table, _row: tmp_path / "it.png")
     answer = client.get(image_url(dataset.id, 0, session.token()))
-    assert answer.status_code == 400
-    assert "broken.png" in answer.json()["error"]
-
-
-def test_a_missing_image_is_not_found_and_the_reason_is_told(client: TestClient, dataset: Dataset, monkeypatch) -> None:
-    monkeypatch.setattr(ImageTable, "image_path", lambda table, _row: table.root / "gone.png")
-    answer = client.get(image_url(dataset.id, 0, session.token()))
-    assert answer.status_code == 404
-    assert "gone.png is missing: put" in answer.json()["error"]
+    assert answer.status_code == status and named in answer.json()["error"]
 
 
 def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
@@ -160,6 +153,7 @@ def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) 
     drawn_map = heat_map(images.open_maps(run.id).of(telling_row(), "label"), 64)
     weak, strong = (drawn_map < 0.2, drawn_map > 0.9)
     assert np.abs(overlay - (image + heat) / 2)[strong].mean() < 12  # WebP is lossy
+    assert np.abs(drawn(client, "overlay", opacity=0.0) - image).mean() < 2
     assert np.abs(overlay - image)[weak].mean() < 0.35 * np.abs(heat - image)[weak].mean(), "the picture stays"
 
 
@@ -182,11 +176,6 @@ def test_without_a_pack_the_picture_is_drawn_and_looks_the_same(client: TestClie
     (filled_home / "runs" / newest_done("gradcam").id / "thumbnails.npy").unlink()
     images._thumbnails.cache_clear()
     assert np.abs(drawn(client, "image") - kept).mean() < 8
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_opacity_zero_shows_the_image_alone(client: TestClient) -> None:
-    assert np.abs(drawn(client, "overlay", opacity=0.0) - drawn(client, "image")).mean() < 2
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -238,32 +227,6 @@ def test_a_map_of_a_class_that_was_not_kept_is_refused(client: TestClient, fille
         answer = client.get(image_url(run.dataset_id, 0, session.token(), kind="heat", run=run.id, map_of=asked))
         assert answer.status_code == 404
         assert f" {asked} class" in answer.json()["error"]
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_points_come_column_by_column_as_float32(client: TestClient, filled_home: Path) -> None:
-    run = newest_done("space")
-    answer = client.get(f"/api/points/{run.id}/attention_space.bin", params={"token": session.token()})
-    kept = np.load(filled_home / "runs" / run.id / "attention_space.npy")
-    sent = np.frombuffer(answer.content, "<f4").reshape(2, -1)
-    assert np.array_equal(sent.T, kept.astype(np.float32))
-    assert answer.headers["content-type"] == "application/octet-stream"
-    again = client.get(answer.url, headers={"If-None-Match": answer.headers["etag"]})
-    assert again.status_code == 304
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_integers_are_sent_as_float32_too(client: TestClient, filled_home: Path) -> None:
-    run = newest_done("space")
-    answer = client.get(f"/api/points/{run.id}/rows.bin", params={"token": session.token()})
-    assert np.array_equal(np.frombuffer(answer.content, "<f4"), np.load(filled_home / "runs" / run.id / "rows.npy"))
-
-
-@pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize("name", ["maps", "environment_features", "..%2Fspec", "nothing"])
-def test_only_small_arrays_of_the_run_are_served(client: TestClient, name: str) -> None:
-    answer = client.get(f"/api/points/{newest_done('space').id}/{name}.bin", params={"token": session.token()})
-    assert answer.status_code == 404
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,13 @@ def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
     assert (loop.next.name, loop.next.state) == ("train", "failed")
 
 
+@pytest.fixture
+def known(filled_home: Path) -> Loop:
+    """How far the loop of ``filled_home`` has come: to its end."""
+    (dataset,) = session.store().datasets.all()
+    return read(session.store(), dataset.id)
+
+
 def trained(store, spec) -> str:
     """The id of a training that is done, without its files."""
     run, _ = store.runs.submit(parse_spec({"kind": "train", "model": "small-resnet", **spec}))
@@ -46,11 +54,8 @@ def trained(store, spec) -> str:
     return run.id
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     assert set(states(known).values()) == {"done"} and known.next is None
     assert known.before.id != known.after.id
     other = trained(store, {"dataset": dataset, "seed": 7})
@@ -62,11 +67,9 @@ def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen()
     assert (begun.next.name, begun.before, begun.after) == ("attention", None, None)
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_another_training_does_not_hide_the_one_that_people_are_asked_about() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    asked = read(store, dataset).result.reference.id
+def test_another_training_does_not_hide_the_one_that_people_are_asked_about(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
+    asked = known.result.reference.id
     for subset in store.runs.all(kind="curate"):
         store.runs.delete(subset.id, cascade=True)
     other = trained(store, {"dataset": dataset, "seed": 7})
@@ -77,11 +80,8 @@ def test_another_training_does_not_hide_the_one_that_people_are_asked_about() ->
     assert read(store, dataset).result.id == asked
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_result_without_answers_has_its_own_subset_in_the_row() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_a_result_without_answers_has_its_own_subset_in_the_row(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     with store.database.write() as connection:
         connection.execute(schema.campaigns.update().values(space_run_id=None))
     loop = read(store, dataset)
@@ -91,11 +91,8 @@ def test_a_result_without_answers_has_its_own_subset_in_the_row() -> None:
     assert loop.result.id == known.result.id
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_space_of_the_test_images_is_not_taken_for_that_of_the_loop() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_a_space_of_the_test_images_is_not_taken_for_that_of_the_loop(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     space = next(step.run for step in known.steps if step.name == "space")
     for run in store.runs.all(kind="curate", dataset=dataset):
         store.runs.delete(run.id, cascade=True)
@@ -104,11 +101,8 @@ def test_a_space_of_the_test_images_is_not_taken_for_that_of_the_loop() -> None:
     assert step.run.id == space.id
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_new_campaign_is_worked_on_while_the_model_of_the_one_before_stays_the_answer() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_a_new_campaign_is_worked_on_while_the_model_of_the_one_before_stays_the_answer(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     space = next(step.run for step in known.steps if step.name == "space")
     campaign = create_campaign(store, space, share=0.1, seed=1, name="One more")
     loop = read(store, dataset)
@@ -117,11 +111,8 @@ def test_a_new_campaign_is_worked_on_while_the_model_of_the_one_before_stays_the
     assert loop.after.id == known.after.id, "whether it is better is still known"
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_answers_after_the_subset_ask_for_another_one_and_leave_the_result() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_answers_after_the_subset_ask_for_another_one_and_leave_the_result(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     assert known.next is None
     item = store.campaigns.items(known.campaign.id)[0]
     _, annotator, value = next(vote for vote in store.answers.votes(known.campaign.id) if vote[0] == item.id)
@@ -135,36 +126,27 @@ def test_answers_after_the_subset_ask_for_another_one_and_leave_the_result() -> 
     assert read(store, dataset).next is None, "what counts is what it was"
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_the_subset_shown_is_the_default_strategys() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    step = next(step for step in read(store, dataset).steps if step.name == "curate")
+def test_the_subset_shown_is_the_default_strategys(known: Loop) -> None:
+    step = next(step for step in known.steps if step.name == "curate")
     assert step.run.spec["strategy"] == "slim"
     spec = step.run.spec
     link = {"subset": step.run.id, "space": spec["space"], "campaign": spec["campaign"]}
-    assert step.params == {"dataset": dataset, **link}, "the page opens this subset, not the newest one"
+    assert step.params == {"dataset": known.before.dataset_id, **link}, "the page opens this subset, not the newest one"
 
 
 WITHOUT_ANSWERS = {"campaign": None, "answers_seq": None}
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_what_asks_nobody_stands_beside_a_result_and_does_not_become_it() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_what_asks_nobody_stands_beside_a_result_and_does_not_become_it(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     after = as_good_on(known.result.subset, **WITHOUT_ANSWERS, options=ALL_WRONG)
     random = as_good_on(known.result.subset, strategy="random", options={})  # of the campaign, but not by its answers
     found = read(store, dataset).results
     assert [one.id for one in found] == [known.result.id, after.id, random.id], "the newest come last"
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_another_result_that_is_chosen_is_shown_with_its_own_steps() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_another_result_that_is_chosen_is_shown_with_its_own_steps(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     other = as_good_on(known.result.subset, size=30)
     assert read(store, dataset).result.id == other.id
     chosen = read(store, dataset, known.result.id)
@@ -178,22 +160,16 @@ def test_another_result_that_is_chosen_is_shown_with_its_own_steps() -> None:
     assert chosen.campaign.id == known.campaign.id and chosen.next is None
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_an_evaluation_on_another_split_does_not_end_the_loop() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_an_evaluation_on_another_split_does_not_end_the_loop(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     on_val, _ = store.runs.submit(parse_spec(known.after.spec | {"split": "val"}))
     finish(on_val.id, known.after.metrics)
     step = read(store, dataset).steps[-1]
     assert step.run.id == known.after.id and step.params["runs"] == f"{known.before.id},{known.after.id}"
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_result_that_was_scored_again_is_one_result() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    known = read(store, dataset)
+def test_a_result_that_was_scored_again_is_one_result(known: Loop) -> None:
+    store, dataset = session.store(), known.before.dataset_id
     runs = store.runs.all(dataset=dataset, metrics=False)
     again = [
         replace(run, id=f"{run.id}-again", spec=run.spec | {"shapes_seq": 3}) for run in (known.before, known.after)
@@ -202,9 +178,7 @@ def test_a_result_that_was_scored_again_is_one_result() -> None:
     assert (found.before.id, found.after.id) == tuple(run.id for run in again)
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_reference_that_was_trained_elsewhere_is_called_so() -> None:
-    store = session.store()
-    (known,) = read(store, store.datasets.all()[0].id).results
-    theirs = replace(known, reference=replace(known.reference, spec=known.reference.spec | {"mode": "registered"}))
-    assert "from small-resnet, seed 0 ·" in known.name and "from small-resnet, trained elsewhere ·" in theirs.name
+def test_a_reference_that_was_trained_elsewhere_is_called_so(known: Loop) -> None:
+    (result,) = known.results
+    theirs = replace(result, reference=replace(result.reference, spec=result.reference.spec | {"mode": "registered"}))
+    assert "from small-resnet, seed 0 ·" in result.name and "from small-resnet, trained elsewhere ·" in theirs.name

@@ -24,7 +24,11 @@ def test_points_come_column_by_column_and_are_kept_by_browsers(client, space) ->
     reply = client.get(address)
     stored = np.load(session.store().artifacts.folder(space.id) / "attention_space.npy")
     assert np.frombuffer(reply.content, "<f4").reshape(2, -1).T == pytest.approx(stored)
+    assert reply.headers["content-type"] == "application/octet-stream"
     assert client.get(address, headers={"If-None-Match": reply.headers["ETag"]}).status_code == 304
+    rows = client.get(f"/api/points/{space.id}/rows.bin?token={token()}")
+    kept = np.load(session.store().artifacts.folder(space.id) / "rows.npy")
+    assert np.array_equal(np.frombuffer(rows.content, "<f4"), kept), "integers too"
 
 
 def test_a_card_tells_what_is_known_of_a_point(client, space) -> None:
@@ -35,7 +39,14 @@ def test_a_card_tells_what_is_known_of_a_point(client, space) -> None:
     assert ["Confidence", f"{scores['confidence']:.2f}"] in told["facts"]
 
 
-@pytest.mark.parametrize(("path", "status"), [("at/99999", 404), ("at/5?token=forged", 401), ("scores.bin", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("at/99999", 404),
+        ("at/5?token=forged", 401),
+        *((f"{name}.bin", 404) for name in ("scores", "maps", "environment_features", "..%2Fspec", "nothing")),
+    ],
+)
 def test_what_is_not_there_is_told_in_a_sentence(client, space, path: str, status: int) -> None:
     reply = client.get(f"/api/points/{space.id}/{path}" + ("" if "?" in path else f"?token={token()}"))
     assert reply.status_code == status
@@ -49,7 +60,4 @@ def test_a_token_of_another_data_set_opens_no_space(client, space, name: str) ->
 
 def test_a_run_that_is_no_space_has_no_points(client, space) -> None:
     reply = client.get(f"/api/points/{space.spec['attention']}/at/5?token={token()}")
-    assert (reply.status_code, reply.json()["error"][-30:]) == (
-        404,
-        "no points.",
-    )
+    assert reply.status_code == 404 and reply.json()["error"].endswith("no points.")

@@ -13,9 +13,10 @@ from slim_core.runs.executor import open_workbench
 from slim_core.steps.specs import parse_spec
 from tests.app.conftest import drawn, finish
 
+pytestmark = pytest.mark.usefixtures("filled_home")
+
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("filled_home")
 def test_every_colouring_of_a_filled_space_can_be_chosen(show) -> None:
     app = show("space")
     colours = app.selectbox(key="pick-colour")
@@ -25,13 +26,11 @@ def test_every_colouring_of_a_filled_space_can_be_chosen(show) -> None:
         assert not app.exception, name
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_link_opens_the_space_it_names(show) -> None:
     run = session.store().runs.all(kind="space")[0]
     assert show("space", dataset=run.dataset_id, run=run.id).selectbox(key="pick-run").value == run.id
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_the_next_step_follows_from_the_newest_campaign_on_the_space(show) -> None:
     def told() -> str:
         return next(one.value for one in show("space").markdown if "**Next:**" in one.value)
@@ -42,7 +41,6 @@ def test_the_next_step_follows_from_the_newest_campaign_on_the_space(show) -> No
     assert "the images of One" in told()
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(show) -> None:
     store = session.store()
     run = store.runs.all(kind="gradcam")[0]
@@ -55,7 +53,6 @@ def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(sho
     assert any(run.id in error.value for error in app.error)
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_once_the_images_are_scored_again_their_cards_have_another_address(show, client) -> None:
     store = session.store()
     space = store.runs.all(kind="space")[0]
@@ -75,7 +72,6 @@ def test_once_the_images_are_scored_again_their_cards_have_another_address(show,
     assert client.get(card().replace("AT", "0")).json()["row"] == row
 
 
-@pytest.mark.usefixtures("filled_home")
 def test_a_space_of_other_images_leads_to_that_of_the_training_images(show) -> None:
     store = session.store()
     (space,) = store.runs.all(kind="space")

@@ -65,14 +65,6 @@ def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, mon
     assert (run.spec["model"], run.name) == (lite0, f"lite0 on {dataset.name}")
 
 
-def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> None:
-    app = show("train")
-    button(app, "Train").click().run()
-    assert not app.exception
-    assert any("3 runs are saved" in error.value for error in app.error)
-    assert len(session.store().runs.all(status="queued")) == 3
-
-
 @pytest.mark.usefixtures("waiting_queue")
 def test_evaluation_and_maps_follow_a_training_by_themselves_as_one_line(show, dataset) -> None:
     app = show("train")

@@ -33,9 +33,6 @@ def test_pairs_of_classes_come_with_the_most_frequent_mistake_first_and_never_a_
     found = mistakes(COUNTS)
     assert found[["true", "predicted", "n"]].to_numpy().tolist() == [[1, 0, 5], [0, 1, 3], [1, 2, 1]]
     assert found["share"].tolist() == [0.5, 0.3, 0.1]
-
-
-def test_a_model_without_mistakes_has_none_to_list() -> None:
     assert mistakes(np.diag([3, 0, 2])).empty
 
 
@@ -241,10 +238,14 @@ def at(show, page: str, model: str):
 
 
 @pytest.mark.parametrize("page", PLACES)
-def test_the_link_stands_where_coverage_is_shown(show, half_scored: str, page: str) -> None:
+def test_the_link_stands_where_coverage_is_shown_but_for_viewers(
+    show, half_scored: str, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (dataset,) = session.store().datasets.all()
     (query,) = links(at(show, page, half_scored))
     assert f"dataset={dataset.id}" in query and ("draw-split=test" in query or page == "compare")
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
+    assert not links(at(show, page, half_scored))
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -252,9 +253,3 @@ def test_the_link_stands_where_coverage_is_shown(show, half_scored: str, page: s
 def test_where_all_images_are_scored_there_is_nothing_to_draw(show, page: str) -> None:
     model = session.store().runs.all(kind="train", status="done")[0].id
     assert not links(at(show, page, model))
-
-
-@pytest.mark.parametrize("page", PLACES)
-def test_a_viewer_is_not_sent_to_draw(show, half_scored: str, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
-    assert not links(at(show, page, half_scored))

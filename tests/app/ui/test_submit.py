@@ -144,9 +144,9 @@ def test_a_page_leads_to_the_first_step_that_is_missing(page: str, dataset: Data
         return found
 
     first = "**Next:** train a model"
-    assert told() == first
+    assert told().startswith(first)
     fail(submitted(dataset, "train"))
-    assert told() == first
+    assert told().startswith(first)
     model = submitted(dataset, "train")
     assert "compute the attention" in told(), "the training is under way"
     finish(model.id, {})
@@ -175,7 +175,7 @@ def test_a_page_without_results_says_why_the_last_try_at_them_or_before_them_fai
     fail(submitted(dataset, kind))
     app = show(page, dataset=dataset.id)
     assert not app.exception
-    told = [text.value for text in [*app.markdown, *app.error] if "disk is full." in text.value]
+    told = [text.value for text in [*app.markdown, *app.error] if "No room." in text.value]
     assert len(told) == 1
 
 
@@ -214,9 +214,9 @@ def test_a_subset_of_another_space_that_failed_is_not_in_the_way_of_this_one(dat
     one, _ = session.store().runs.submit(SpaceSpec.model_validate({**other.spec, "n_clusters": 3}))
     finish(one.id, {})
     told = [text.value for text in show("curate", dataset=dataset.id, space=one.id).error]
-    assert not any("disk is full." in text for text in told)
+    assert not any("No room." in text for text in told)
     told = [text.value for text in show("curate", dataset=dataset.id, space=other.id).error]
-    assert any("disk is full." in text for text in told)
+    assert any("No room." in text for text in told)
 
 
 def test_curation_waits_for_a_space_of_training_images_and_for_no_other(dataset: Dataset, show) -> None:
