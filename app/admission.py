@@ -155,7 +155,7 @@ def _machine_names() -> tuple[str, ...]:
 
 def _is_own(origin: str, host: str, settings: Settings) -> bool:
     """Whether a page of this origin is the dashboard's: served under the very host, or at a public address."""
-    given, public = split_address(origin), [urlsplit(url)[:2] for url in settings.public_url]
+    given, public = split_address(origin), [urlsplit(url.lower())[:2] for url in settings.public_url]
     return given.netloc != "" and (given.netloc == host or given[:2] in public)
 
 
