@@ -16,8 +16,8 @@ from slim_core.curation.data import SLIM
 from slim_core.errors import AnswersRefusedError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.models.checkpoints import registration
 from slim_core.models.names import DEFAULT_MODEL, SMALL_RESNET, is_custom
-from slim_core.steps.answers import answers_about_training, features_from, layers_below_head, require_same_features
-from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, parse_spec
+from slim_core.steps.answers import answers_about_training, features_from, require_same_features
+from slim_core.steps.specs import OF_IMAGES, Option, TrainSpec, is_probe, parse_spec, refitted_model
 from slim_core.store.runs.rows import PASSES
 from slim_core.training.config import recipe
 from slim_core.training.last_layer import REFITS, refit_name
@@ -297,7 +297,7 @@ def rests_on_probe(store: Store, model: Run) -> bool:
     Where what it refits was deleted, they count as trained.
     """
     try:
-        return is_probe(layers_below_head(model, store).spec)
+        return is_probe(store.lineage.origin(model, refitted_model).spec)
     except NotFoundError:
         return False
 

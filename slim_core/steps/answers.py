@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
-from slim_core.steps.specs import TrainSpec, refits
+from slim_core.steps.specs import TrainSpec, refitted_model
 from slim_core.store.campaigns.consensus import UNSURE
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.store.runs.rows import PASSES
@@ -136,12 +136,7 @@ def features_from(model: str, store: Store) -> str:
     Raises:
         NotFoundError: there is no such run.
     """
-    return layers_below_head(store.runs.fetch(model), store).id
-
-
-def layers_below_head(model: Run, store: Store) -> Run:
-    """``features_from`` of a run that was read already."""
-    return store.lineage.origin(model, lambda one: one.spec["reference"] if refits(one.spec) else None)
+    return store.lineage.origin(store.runs.fetch(model), refitted_model).id
 
 
 def require_refit_parents(spec: TrainSpec, store: Store) -> None:

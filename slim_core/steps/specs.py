@@ -31,6 +31,7 @@ from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.steps.context import StepContext
+    from slim_core.store import Run
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
@@ -551,6 +552,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 def refits(train: Mapping[str, Any]) -> bool:
     """Whether the spec of a train run refits the last layer of a trained model; of a pretrained network it is new."""
     return train.get("mode") == "last-layer" and train.get("reference") is not None
+
+
+def refitted_model(run: Run) -> str | None:
+    """The model whose last layer a train run refits, where it does: below the head they are one network."""
+    return run.spec["reference"] if refits(run.spec) else None
 
 
 def is_probe(train: Mapping[str, Any]) -> bool:
