@@ -78,19 +78,13 @@ export class Connection {
   }
 
   async fetched(url, text) {
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
-    try {
-      const response = await fetch(url, { ...this.request(text), signal: abort.signal });
-      const json = (response.headers.get("content-type") || "").includes("json");
-      const body = json ? await response.json() : { error: "The server sent an unexpected reply: reload the page." };
-      if (!response.ok || body.error) {
-        throw Object.assign(new Error(body.error), { status: response.status, closed: Boolean(body.closed) });
-      }
-      return body;
-    } finally {
-      clearTimeout(timer);
+    const response = await fetch(url, { ...this.request(text), signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const json = (response.headers.get("content-type") || "").includes("json");
+    const body = json ? await response.json() : { error: "The server sent an unexpected reply: reload the page." };
+    if (!response.ok || body.error) {
+      throw Object.assign(new Error(body.error), { status: response.status, closed: Boolean(body.closed) });
     }
+    return body;
   }
 
   request(text) {

@@ -1,6 +1,8 @@
 // How an image and its attention are shown, which this browser remembers. They lie on each other: the overlay is a heat map
 // that is the clearer the weaker the attention is, at an opacity of its own, so changing that loads nothing.
 
+import { put } from "./storage.js";
+
 export const VIEWS = ["overlay", "image", "heat map", "contour"];
 
 export const MOST_OPAQUE = 0.8; // of an overlay: the picture is never hidden
@@ -34,8 +36,4 @@ export function loadPreferences() {
   }
 }
 
-export function savePreferences(preferences) {
-  try {
-    localStorage.setItem(STORED, JSON.stringify(preferences));
-  } catch { /* it is only convenient */ }
-}
+export const savePreferences = (preferences) => put(STORED, JSON.stringify(preferences));

@@ -82,39 +82,16 @@ export function fit(x, y) {
   return { x: wide(span(x)), y: wide(span(y)) };
 }
 
-// Points sorted into the cells of a grid, so that the nearest one is found without looking at all.
-export class NearestPoint {
-  constructor(x, y, side = 128) {
-    [this.x, this.y, this.side] = [x, y, side];
-    [[this.left, this.right], [this.bottom, this.top]] = [span(x), span(y)];
-    this.first = new Uint32Array(side * side + 1);
-    for (let id = 0; id < x.length; id++) this.first[this.cellOf(x[id], y[id]) + 1]++;
-    for (let cell = 0; cell < side * side; cell++) this.first[cell + 1] += this.first[cell];
-    this.ids = new Uint32Array(x.length);
-    const next = this.first.slice();
-    for (let id = 0; id < x.length; id++) this.ids[next[this.cellOf(x[id], y[id])]++] = id;
+// The id of the point nearest to (px, py) among those less than (rx, ry) away; -1: none.
+export function nearest(x, y, px, py, rx, ry) {
+  let [best, found] = [1, -1];
+  for (let id = 0; id < x.length; id++) {
+    const dx = (x[id] - px) / rx;
+    if (dx >= 1 || dx <= -1) continue;
+    const distance = dx ** 2 + ((y[id] - py) / ry) ** 2;
+    if (distance < best) [best, found] = [distance, id];
   }
-
-  column(px) { return this.place(px, this.left, this.right); }
-  line(py) { return this.place(py, this.bottom, this.top); }
-  place(value, low, high) { return Math.max(0, Math.min(this.side - 1, Math.floor(((value - low) / (high - low || 1)) * this.side))); }
-  cellOf(px, py) { return this.line(py) * this.side + this.column(px); }
-
-  // The id of the point nearest to (px, py) among those at most (rx, ry) away; -1: none.
-  find(px, py, rx, ry) {
-    let [best, found] = [1, -1];
-    for (let line = this.line(py - ry); line <= this.line(py + ry); line++) {
-      for (let column = this.column(px - rx); column <= this.column(px + rx); column++) {
-        const cell = line * this.side + column;
-        for (let at = this.first[cell]; at < this.first[cell + 1]; at++) {
-          const id = this.ids[at];
-          const distance = ((this.x[id] - px) / rx) ** 2 + ((this.y[id] - py) / ry) ** 2;
-          if (distance < best) [best, found] = [distance, id];
-        }
-      }
-    }
-    return found;
-  }
+  return found;
 }
 
 // Ids of the points in view, or null where there are more than ``limit``.

@@ -1,7 +1,7 @@
 // One space: its points, the part of them in view, and which point lies at a place.
 
 import { element } from "./controls.js";
-import { fit, NearestPoint } from "./geometry.js";
+import { fit, nearest } from "./geometry.js";
 import { PointLayer } from "./points.js";
 
 const NEAR = 9; // pixels from a point at which the pointer means it
@@ -89,8 +89,7 @@ export class Panel {
     if (this.layer.dense) return -1;
     const { x, y } = this.dataAt(place);
     const box = this.host.getBoundingClientRect();
-    this.nearest ??= new NearestPoint(this.x, this.y);
-    return this.nearest.find(x, y, (NEAR / box.width) * this.width, (NEAR / box.height) * this.height);
+    return nearest(this.x, this.y, x, y, (NEAR / box.width) * this.width, (NEAR / box.height) * this.height);
   }
 
   // The region of one point.

@@ -7,13 +7,8 @@ const AWAY = "No connection to the server. The picture comes once it is back.";
 
 // Until it may be back: the browser knows when its network is.
 const pause = () => new Promise((resolve) => {
-  const timer = setTimeout(go, AGAIN_MS);
-  window.addEventListener("online", go);
-  function go() {
-    clearTimeout(timer);
-    window.removeEventListener("online", go);
-    resolve();
-  }
+  setTimeout(resolve, AGAIN_MS);
+  window.addEventListener("online", resolve, { once: true, signal: AbortSignal.timeout(AGAIN_MS) });
 });
 
 async function replace(image) {
