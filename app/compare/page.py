@@ -15,8 +15,8 @@ from app.compare.view import (
 )
 from app.services import loop_state
 from app.services.results.comparison import read
-from app.ui import next_step, pick, submit, training
-from app.ui.messages import errors_shown, explain
+from app.ui import next_step, pick, submit, training, verdict
+from app.ui.messages import errors_shown, explain, verbatim
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
@@ -37,6 +37,10 @@ if any(one.status == "done" for one in evaluations):
         compared = read(dataset.id)
         if compared is None:  # the only evaluation was deleted since: the page has nothing to compare
             st.rerun()
+        loop = loop_state.read(store, dataset.id)
+        found = loop_state.verdict(loop, compared, named=verbatim)
+        if found is not None:
+            verdict.show(found)
         choice = choose(compared)
         ticked = show_table(choice) if choice else []
         if choice is None:
@@ -48,7 +52,7 @@ if any(one.status == "done" for one in evaluations):
             show_export(dataset, chosen)
             show_other_groups(chosen)
             show_view(chosen)
-        show_next(dataset.id, compared, is_offered=is_offered)
+        show_next(dataset.id, loop, found, compared, is_offered=is_offered)
 elif models:
     st.info("No model is evaluated yet.")
     until_evaluated(dataset, is_offered=is_offered)

@@ -17,7 +17,6 @@ import streamlit as st
 
 from app import session
 from app.services import actions, loop_state, queueing, shape_progress
-from app.services.loop_state import read
 from app.services.results.comparison import Compared, compared_on
 from app.ui import attention_change, export, groups, next_step, pick, progress, reruns, run_state, tables
 from app.ui.groups import ESTIMATED
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
 
     from app.services.loop_state import Loop
     from app.services.results.comparison import Compared
+    from slim_core.evaluation.verdict import Verdict
     from slim_core.store import Dataset, Run, Store
 
 PARAM = "runs"
@@ -635,24 +635,27 @@ def until_evaluated(dataset: Dataset, *, is_offered: bool) -> None:
     next_step.here(f"{what}. The accuracy of every group appears here.")
 
 
-def show_next(dataset: str, compared: Compared, *, is_offered: bool) -> None:
-    """The one next thing. ``is_offered``: whether the page has the button that evaluates a model."""
-    store = session.store()
-    loop = read(store, dataset)
-    step = loop.next
+def show_next(dataset: str, loop: Loop, found: Verdict | None, compared: Compared, *, is_offered: bool) -> None:
+    """The one next thing.
+
+    ``found``: the verdict about the loop's result; ``is_offered``: whether the page has the button that evaluates a
+    model.
+    """
+    store, step = session.store(), loop.next
     if any(one.state == "active" for one in store.pipelines.all(dataset)):
         next_step.show("wait for the steps under way; their model appears here.", "jobs", "Watch", dataset=dataset)
     elif step is not None and step.name == "compare" and step.state != "running":  # if it failed, the box above says so
         until_evaluated(store.datasets.fetch(dataset), is_offered=is_offered)
     elif step is not None and (step.run is not None or loop.after is None):
-        progress.show_next(loop)
+        progress.show_next(loop, found)
     else:
-        _after_result(dataset, loop, compared)
+        _after_result(dataset, loop, found, compared)
 
 
-def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
-    found = loop_state.verdict(loop, compared)
-    if found is None or found.better is not True:
+def _after_result(dataset: str, loop: Loop, found: Verdict | None, compared: Compared) -> None:
+    if found is not None and found.is_perfect:
+        progress.show_next(loop, found)
+    elif found is None or found.way <= 0:
         todo = "answer more images, or curate another subset."
         next_step.show(next_step.can("lead", todo), "curate", "Curate", dataset=dataset)
     elif not loop_state.facts_of(loop, compared).random:

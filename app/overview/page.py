@@ -5,11 +5,11 @@ import streamlit as st
 from app import session
 from app.overview.loop import make, show_loop, show_row
 from app.overview.tries import show_tries
-from app.overview.verdict import for_news, show, show_figures, show_headline, state
+from app.overview.verdict import for_news, show, show_figures, show_story, state
 from app.services import loop_state
 from app.services.results import comparison
-from app.ui import demo_data, export, next_step, pick, progress
-from app.ui.messages import errors_shown
+from app.ui import demo_data, export, next_step, pick, progress, verdict
+from app.ui.messages import errors_shown, verbatim
 
 st.title("Overview")
 
@@ -48,12 +48,16 @@ news = st.container()
 present = [name for name, run in (("story", loop.before), ("figures", loop.before), ("tries", loop.after)) if run]
 place = make(dataset.id, ["steps", *present])
 with news:
+    found = loop_state.verdict(loop, compared, named=verbatim) if compared is not None else None
+    if found is not None:
+        verdict.show(found)
     in_pipelines = progress.show_pipelines(dataset.id)
-    has_next = not in_pipelines and show_loop(dataset, loop)
+    is_perfect = found is not None and found.is_perfect
+    has_next = not in_pipelines and not is_perfect and show_loop(dataset, loop)
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
 with place["story"]:
-    found = show_headline(loop, compared, said)
+    show_story(loop, found, said)
 with place["tries"]:
     facts = loop_state.facts_of(loop, compared) if compared is not None else loop_state.Facts()
     # beside the verdict they answer, and in sight of their progress

@@ -28,7 +28,7 @@ from slim_core.store.results import training_history
 if TYPE_CHECKING:
     from app.services.loop_state import Facts
     from app.services.results.comparison import Result
-    from slim_core.evaluation.two_models import Verdict
+    from slim_core.evaluation.verdict import Verdict
     from slim_core.runs.trainings import Retrain
     from slim_core.store import Pipeline, Run
 
@@ -260,11 +260,11 @@ def show_tries(result: Result | None, verdict: Verdict | None, facts: Facts, sai
     ``said``: of ``errors_shown``.
     """
     offered: Sequence[Try] = ()
-    if result is None or verdict is None or not session.viewer().may("lead"):
+    if result is None or result.after is None or verdict is None or not session.viewer().may("lead"):
         return False
     waits = _is_retraining(result)
     with errors_shown(said):
-        if verdict.better is not True:
+        if verdict.way <= 0 and not verdict.is_perfect:
             offered = tries(result)
         if offered:
             st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'based on these runs'}")

@@ -1,15 +1,15 @@
-"""What the model got wrong, why, and whether it is better now: three texts, the groups before and after, examples."""
+"""What the model got wrong, why, and what the verdict rests on: three texts, the groups before and after, examples."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import loop_state, shape_progress
+from app.services import shape_progress
 from app.services.results.comparison import maps_of, predictions_of
 from app.ui import attention_change, groups, next_step, pick, pictures, reruns, tables
 from app.ui.messages import errors_shown, explain, verbatim
@@ -18,13 +18,14 @@ from slim_core.evaluation import diagnosis
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.evaluation.charts.results import group_frame, group_intervals, lowest
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
+from slim_core.evaluation.verdict import can_show
 from slim_core.formatting import percent, points
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, of_environments, worst_of
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, groups_of, of_environments, worst_of
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
     from app.services.results.comparison import Compared, Result
-    from slim_core.evaluation.two_models import Verdict
+    from slim_core.evaluation.verdict import Verdict
     from slim_core.store import Run
 
 
@@ -36,24 +37,15 @@ NUMBERS = {
     AIOU: ("AIoU", "AIoU"),
 }
 BEFORE, AFTER = "reference", "retrained"
-ICONS = {True: "verified", False: "cancel", None: "help"}  # by whether it is better
-UNKNOWN = "Not known yet. Complete the loop once."
 N_EXAMPLES, N_MISTAKES = 3, 2  # of three narrow views each, of two wide ones
 WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
 
 
-def show_headline(loop: Loop, compared: Compared | None, said: set[str]) -> Verdict | None:
-    """The story of the reference model's evaluation and, where there is one, of the retrained model's; the verdict.
-
-    ``said``: of ``errors_shown``.
-    """
-    before = loop.before
-    if before is None or before.metrics is None:
-        return None
-    found = loop_state.verdict(loop, compared, named=verbatim) if compared is not None else None
-    with errors_shown(said):
-        _texts(before, found)
-    return found
+def show_story(loop: Loop, found: Verdict | None, said: set[str]) -> None:
+    """What the reference model gets wrong, why, and what the verdict rests on. ``said``: of ``errors_shown``."""
+    if loop.before is not None and loop.before.metrics is not None:
+        with errors_shown(said):
+            _texts(loop.before, found)
 
 
 def show_figures(loop: Loop, compared: Compared | None, verdict: Verdict | None, said: set[str]) -> None:
@@ -62,7 +54,7 @@ def show_figures(loop: Loop, compared: Compared | None, verdict: Verdict | None,
     if before is None or before.metrics is None:
         return
     with errors_shown(said), st.container(key="headline-numbers"):  # page.css keeps its room
-        _numbers(before, after)
+        _numbers(before, after, verdict)
     with errors_shown(said):
         left, right = st.columns([5, 3], gap="large")
         with left:
@@ -78,7 +70,9 @@ def _texts(before: Run, found: Verdict | None) -> None:
     texts = [
         (":material/error: What it gets wrong", diagnosis.wrong(metrics, before.spec["split"], named=verbatim)),
         (":material/search: Why", diagnosis.why(metrics, table, named=verbatim)),
-        (f":material/{ICONS[found.better] if found else 'help'}: Is it better now?", found.text if found else UNKNOWN),
+        (":material/straighten: What the test can show", can_show(_counts(metrics), named=verbatim))
+        if found is None or not found.why
+        else (":material/balance: What the verdict rests on", found.why),
     ]
     for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):
         with column.container(border=True, height="stretch"):
@@ -86,20 +80,30 @@ def _texts(before: Run, found: Verdict | None) -> None:
             st.markdown(text)
 
 
-def _numbers(before: Run, after: Run | None) -> None:
-    """One number a column: the newest evaluation's, with its change from the reference model's."""
+def _counts(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """The images of each group."""
+    return {group["name"]: group["n"] for group in groups_of(metrics)}
+
+
+def _numbers(before: Run, after: Run | None, found: Verdict | None) -> None:
+    """One number a column: the newest evaluation's, with its change from the reference model's.
+
+    Only the worst group is coloured, as the verdict says; any other change is grey.
+    """
     newest = after or before
     metrics, old = newest.metrics or {}, (before.metrics or {}) if after is not None else {}
     for column, (key, (name, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
         value, was = metrics.get(key), old.get(key)
-        delta = None if value is None or was is None else value - was
-        same = delta is not None and abs(delta) < 0.0005
+        if key == WGA and found is not None and found.rates is not None:
+            was, value = found.rates
+        delta = None if value is None or was is None or after is None else value - was
+        is_shown = key == WGA and found is not None and found.way != 0
         column.metric(
             name,
             percent(value),
             None if delta is None else f"{points(delta)} points",
-            delta_color="off" if same else "normal",
-            delta_arrow="off" if same else "auto",
+            delta_color="normal" if is_shown else "off",
+            delta_arrow="auto" if is_shown else "off",
             help=explain(term),
             border=True,
             height="stretch",  # one without a change is as high as its neighbours
@@ -134,7 +138,7 @@ def _groups(evaluations: dict[str, Run]) -> None:
 def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict | None) -> None:
     """Images of the reference's worst group with the attention on them before and after; of the group that is the worst
     now where nothing is better."""
-    is_better = found is None or found.better is True
+    is_better = found is None or found.way > 0
     worst = worst_of((before if is_better or after is None else after).metrics or {})
     if worst is None:
         return
@@ -165,7 +169,7 @@ def _mistakes(was: pd.DataFrame, worst: dict[str, Any], split: str) -> list[dict
 
 def _shown_rows(was: pd.DataFrame, now: pd.DataFrame, worst: dict[str, Any], found: Verdict | None) -> list[int]:
     """Under their title: what changed where it is better now, else first what stayed wrong."""
-    name, is_better = verbatim(worst["name"]), found is not None and found.better is True
+    name, is_better = verbatim(worst["name"]), found is not None and found.way > 0
     wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
     if wrong:
         st.markdown(

@@ -17,10 +17,9 @@ from app.services.results import comparison
 from app.services.results.comparison import Result, outcomes_of
 from slim_core.curation import ANSWERED
 from slim_core.curation.data import SLIM
-from slim_core.evaluation import two_models
+from slim_core.evaluation import verdict as verdicts
 from slim_core.evaluation.comparison import grouping_of, scored_last
-from slim_core.evaluation.two_models import seed_pairs
-from slim_core.metrics import WGA
+from slim_core.evaluation.two_models import seed_pairs, worst_judged
 from slim_core.runs.methods import best_on_validation
 from slim_core.runs.trainings import without_answers
 from slim_core.steps.specs import refits
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.services.results.comparison import Compared
-    from slim_core.evaluation.two_models import Named, Verdict
+    from slim_core.evaluation.verdict import Named, Verdict
     from slim_core.store import Campaign, Run, Store
 
 RANKS = {"done": 2, **dict.fromkeys(ACTIVE, 1)}  # of a run that a loop may be about: the highest first
@@ -333,7 +332,7 @@ STARTS_FROM = ("mode", "start", "reference")  # of a training
 
 @dataclass(frozen=True)
 class Facts:
-    """Worst-group accuracy: ``pairs`` (before, after) as from seed_pairs; ``random``: of each random subset.
+    """Of the worst group that can be judged: ``pairs`` (before, after) of seed_pairs; ``random``: of each such subset.
 
     ``unasked``: of what asks nobody, of each seed. Neither stands beside a result that is one of the kind itself.
     """
@@ -350,8 +349,8 @@ def facts_of(loop: Loop, compared: Compared) -> Facts:
         return Facts()
 
     def rates(evaluations: Iterable[str]) -> tuple[float, ...]:
-        found = ((known[one].metrics or {}).get(WGA) for one in evaluations)
-        return tuple(float(one) for one in found if one is not None)  # of no known group there is no worst one
+        found = (worst_judged(known[one].metrics or {}) for one in evaluations)
+        return tuple(float(one["accuracy"]) for one in found if one is not None)
 
     alike = _alike(result.after, compared)
     controls = [one.after.id for one in loop.results if one.before and one.after and is_control(one, result)]
@@ -398,10 +397,12 @@ def is_control(one: Result, result: Result) -> bool:
 
 
 def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:
-    """Whether the result is better than its reference; None where it is no pair, or not read yet.
+    """Whether the result is better than its reference; of a reference without a mistake, that there is nothing to fix.
 
-    ``named``: as in slim_core.evaluation.two_models.
+    None where it is no pair, or not read yet. ``named``: as in slim_core.evaluation.verdict.
     """
+    if loop.before is not None and loop.after is None:
+        return verdicts.nothing_to_fix(loop.before.metrics or {}, str(loop.before.spec["split"]))
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost: dict[Any, Any] = compared.rows.loc[loop.after.id].to_dict()
@@ -411,6 +412,6 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     if loop.result is not None:
         beside[queueing.unasked_for(loop.result.reference).name] = facts.unasked
     there = {name: rates for name, rates in beside.items() if rates}
-    return two_models.verdict(
+    return verdicts.verdict(
         loop.before, loop.after, cost, outcomes=outcomes, pairs=facts.pairs, beside=there, named=named
     )

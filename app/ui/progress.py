@@ -33,7 +33,7 @@ from workers.local import workers_are_starting
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop, LoopStep
-    from slim_core.evaluation.two_models import Verdict
+    from slim_core.evaluation.verdict import Verdict
     from slim_core.store import Pipeline, Run
     from slim_core.store.members import Role
 
@@ -476,7 +476,9 @@ def show_next(
     those, too.
     """
     step = loop.next
-    if step is None and verdict is not None and verdict.better is not True:
+    if verdict is not None and verdict.is_perfect:
+        next_step.show("add test images on which a shortcut would show, and evaluate again.", "data", "Data")
+    elif step is None and verdict is not None and verdict.way <= 0:
         ways = "try one of the steps under *Try next*, or compare the models" if below_tries else "compare the models"
         next_step.show(f"this result is not shown to be better: {ways}.", "compare", "Compare")
     elif step is None:

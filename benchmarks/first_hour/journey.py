@@ -15,7 +15,6 @@ from slim_core.store.results import AttentionResult
 
 JOBS_S = 1800  # longest that the jobs of one half of the loop may take
 QUESTIONS, COMPARISON = "Train, map attention, select candidates", "Curate, retrain, compare"
-BETTER = "Is it better now?"  # the title of the verdict
 PRECISION, BRIGHT = 0.5, 0.8  # attention is right where so much of what is this bright lies on the object
 
 
@@ -91,11 +90,9 @@ def compare(person: Person, store: Store) -> str:
     person.click(page.get_by_test_id("stSidebar").get_by_role("link", name="Overview", exact=True), "the page Overview")
     person.click(page.get_by_role("button", name=COMPARISON), f"the button {COMPARISON}")
     person.wait(lambda: len(store.runs.all(kind="evaluate", status="done")) > known, JOBS_S)
-    title = page.get_by_text(BETTER, exact=False).first
-    expect(title).to_be_visible(timeout=STEP_MS)
-    unknown = page.get_by_text("Not known yet")
-    expect(unknown).to_have_count(0, timeout=STEP_MS)
-    return title.locator("xpath=ancestor::*[@data-testid='stVerticalBlock'][1]").inner_text().replace("\n", " ").strip()
+    headline = page.locator(".st-key-verdict")
+    expect(headline).to_be_visible(timeout=STEP_MS)
+    return headline.inner_text().replace("\n", " ").strip()
 
 
 def keys(store: Store, campaign: Campaign, folder: Folder) -> Mapping[int, str]:

@@ -114,6 +114,7 @@ def run(
         loop.require(chosen)
     outcomes, failures = outcomes_of(loops, chosen)
     show_outcomes(outcomes)
+    show_verdict(at.store, outcomes)
     failed = [failure._asdict() for failure in failures]
     write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes), "failed": failed})
     for failure in failures:
@@ -206,6 +207,21 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
 
 def _rate(outcome: Outcome, key: str) -> str:
     return in_percent(outcome.to_json()[key])
+
+
+def show_verdict(store: Store, outcomes: Sequence[Outcome]) -> None:
+    """Print whether the second of the methods is better than the first."""
+    from slim_core.evaluation import comparison
+    from slim_core.evaluation.verdict import of_runs
+
+    first, second = outcomes[0], next((one for one in outcomes if one.method != outcomes[0].method), None)
+    if second is None:
+        return
+    evaluations = [one.evaluation for one in outcomes]
+    ancestry = comparison.Ancestry.read(store, first.evaluation.dataset_id)
+    rows = comparison.table(store, evaluations, ancestry)
+    found = of_runs(store, first.evaluation, second.evaluation, evaluations, ancestry, rows)
+    say(f"{second.method} against {first.method}: {found.sentence.replace('**', '')}")
 
 
 def compare(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
-from slim_core.evaluation.two_models import FEW, LEAST, Named, worst_large_group
+from slim_core.evaluation.two_models import LEAST, worst_judged
+from slim_core.evaluation.verdict import FEW, Named
 from slim_core.formatting import counted, percent
 from slim_core.metrics import (
     ATTENTION_PRECISION,
@@ -54,14 +55,14 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
         follows = f"and hardly worse on {any_group}: the lowest is **{percent(rate)}**, of **{name}** ({counts})."
     else:
         follows = f"but only on **{percent(rate)}** of **{name}** ({counts})."
-    text = f"It is right on **{percent(average)}** of the {split} images, {follows}"
+    text = f"The model is right on **{percent(average)}** of the {split} images, {follows}"
     further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
     return " ".join(each for each in (text, *further) if each)
 
 
 def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """Beside a worst group of a few images: the worst one whose accuracy says more."""
-    enough = worst_large_group(metrics)
+    enough = worst_judged(metrics)
     if worst["n"] >= LEAST or enough is None:
         return ""
     if enough["accuracy"] == 1:
@@ -126,7 +127,7 @@ def _rare(worst: str, table: ImageTable, named: Named) -> str:
     return (
         f"Only **{counts[label]:,}** of the {int(counts.sum()):,} training images are of "
         f"**{named(table.label_names[label])}**, and {counts[most]:,} of {named(table.label_names[most])}: "
-        f"a class so rare is seldom learnt."
+        f"a class this rare is hard to learn."
     )
 
 
@@ -160,9 +161,9 @@ def _seen_with(counts: NDArray[np.int64], label: int, attribute: int, table: Ima
     seen, rare = named(table.attribute_names[usual]), named(table.attribute_names[attribute])
     n_of_class = np.count_nonzero(table.labels[table.rows("train")] == label)
     known = f" whose {kind} is known" if total < n_of_class else ""
-    says = f"there the {kind} speaks against the class"
+    says = f"there the {kind} predicts the other class"
     if _gives_away(counts, label, usual, attribute):
-        says = f"the {kind} nearly gives the class away"
+        says = f"the {kind} almost determines the class"
     follows = f"{says}, a shortcut that fails where the two disagree."
     if not _speaks_against(counts, label, attribute):
         follows = f"the model has seen {counted(int(counts[label, attribute]), 'image')} of this group."
@@ -194,8 +195,8 @@ def _goes_with(counts: NDArray[np.int64], label: int, attribute: int, table: Ima
     return (
         f"In training, **{percent(with_it[usual] / total, 0)}** of the images with "
         f"**{named(table.attribute_names[attribute])}** are of **{other}** and only "
-        f"{percent(with_it[label] / total, 0)} of {name}: there the {kind} nearly "
-        f"gives the class away, a shortcut that fails where the two disagree."
+        f"{percent(with_it[label] / total, 0)} of {name}: there the {kind} almost "
+        f"determines the class, a shortcut that fails where the two disagree."
     )
 
 
@@ -223,7 +224,7 @@ def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any], named:
               if g.get(ATTENTION_PRECISION) is not None and g.get(N_MASKS, g["n"]) >= LEAST}  # fmt: skip
     there = worst[ATTENTION_PRECISION] if worst["group"] in scored else None
     least = min(scored.values(), key=lambda group: float(group[ATTENTION_PRECISION]), default=None)
-    text = f"**{percent(1 - overall, 0)}** of its strong attention lies beside the object"
+    text = f"**{percent(1 - overall, 0)}** of its strong attention falls outside the object"
     if least is not None and least[ATTENTION_PRECISION] < overall - 0.05:
         return f"{text}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {named(least['name'])}."
     return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {named(worst['name'])})."

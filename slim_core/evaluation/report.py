@@ -27,7 +27,7 @@ from slim_core.data.images import heat
 from slim_core.data.images.codec import encode, load_pixels
 from slim_core.data.images.heat import heat_gradient
 from slim_core.errors import ImageRefusedError, NotFoundError
-from slim_core.evaluation import comparison, diagnosis, two_models
+from slim_core.evaluation import comparison, diagnosis
 from slim_core.evaluation.charts import results
 from slim_core.evaluation.charts.space import spaces_scatter
 from slim_core.evaluation.comparison import (
@@ -49,7 +49,7 @@ from slim_core.evaluation.predictions import (
     spaces_of,
     typical_mistakes,
 )
-from slim_core.evaluation.two_models import outcomes_of, seed_pairs
+from slim_core.evaluation.verdict import Verdict, of_runs
 from slim_core.formatting import UNKNOWN, in_percent, interval, points, rounded
 from slim_core.metrics import DEFINITIONS, RATES, groups_are_classes, of_environments, ungrouped, worst_of
 from slim_core.store.results import AttentionResult, ModelResult
@@ -113,6 +113,7 @@ class Report:
     groups: pd.DataFrame
     baseline: str
     after: str | None  # the run set against the baseline in words and pictures
+    verdict: str  # the second of the two that are set against each other; markdown, "" where there is only one
     story: list[tuple[str, str]]  # heading, markdown
     charts: list[Chart]
     seeds: pd.DataFrame
@@ -149,8 +150,8 @@ def collect(
     baseline = baseline if baseline in by_id else evaluations[0].id
     after = after if after in by_id and after != baseline else _best_beside(rows, baseline)
     before, second = by_id[baseline], by_id.get(after or "")
-    found = _verdict(store, before, second, rows, seed_pairs(ancestry, evaluations, before, second)) if second else None
-    is_better = found is not None and found.better is True
+    found = of_runs(store, before, second, evaluations, ancestry, rows) if second else None
+    is_better = found is not None and found.way > 0
     examples, chosen, missing = _examples(store, before, second, is_better=is_better) if second else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
     groups = comparison.groups(evaluations, names)
@@ -163,7 +164,8 @@ def collect(
         groups=groups,
         baseline=baseline,
         after=after,
-        story=_story(store, before, f"Is {rows['label'].get(after)} better?", found),
+        verdict=f"{rows['label'].get(after)}: {found.sentence}" if found else "",
+        story=_story(store, before, found),
         charts=_charts(rows, groups, baseline) + spaces,
         seeds=over_seeds(rows[~comparison.has_other_split(rows, baseline)], baseline),
         examples=examples,
@@ -208,21 +210,13 @@ def _ungrouped(evaluations: Sequence[Run], names: Mapping[str, str]) -> list[str
     return [f"{'; '.join(runs)}: {text}" for text, runs in runs_of.items() if text]
 
 
-def _verdict(
-    store: Store, before: Run, after: Run, rows: pd.DataFrame, pairs: Sequence[tuple[float, float]]
-) -> two_models.Verdict:
-    cost = {str(key): value for key, value in rows.loc[after.id].items()}
-    outcomes = outcomes_of(store, before, after)
-    return two_models.verdict(before, after, cost, outcomes=outcomes, pairs=pairs)
-
-
-def _story(store: Store, before: Run, question: str, found: two_models.Verdict | None) -> list[tuple[str, str]]:
+def _story(store: Store, before: Run, found: Verdict | None) -> list[tuple[str, str]]:
     metrics, table = before.metrics or {}, store.datasets.table(before.dataset_id)
     sections = [
         ("What was wrong", diagnosis.wrong(metrics, before.spec["split"])),
         ("Why", diagnosis.why(metrics, table)),
     ]
-    return sections if found is None else [*sections, (question, found.text)]
+    return sections if found is None or not found.why else [*sections, ("What the verdict rests on", found.why)]
 
 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Chart]:

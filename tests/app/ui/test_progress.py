@@ -131,7 +131,7 @@ def test_a_result_is_on_overview_that_ends_while_something_else_is_under_way(sho
     evaluation = next(one for one in runs.all(kind="evaluate") if "slim" in (one.name or ""))
     runs.submit(parse_spec(TRAINING | {"dataset": evaluation.dataset_id}))
     ends_late(monkeypatch, evaluation)
-    assert "Not known yet" not in texts(show("overview"))
+    assert "verdict rests on" in texts(show("overview"))
 
 
 @pytest.mark.usefixtures("filled_home", "at_once")

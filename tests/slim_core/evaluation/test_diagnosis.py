@@ -133,7 +133,7 @@ def test_why_says_where_a_share_is_of_the_images_whose_attribute_is_known() -> N
 
 def test_a_group_that_training_does_not_have_is_said_to_be_missing_and_not_to_be_0_percent() -> None:
     told = why(skewed(), ("ring, black", 0.5))
-    assert not missing(told, "no image of ring", "with black", "the class away")
+    assert not missing(told, "no image of ring", "with black", "almost determines")
     assert "0 %" not in told.split("In training")[1]
 
 
@@ -151,13 +151,13 @@ def test_a_ground_that_several_classes_share_is_not_said_to_give_one_away() -> N
     places = [0] * 30 + [1] * 15 + [2] * 15 + [0] * 30 + [0] * 27 + [1] * 3
     table = laid_out([0] * 60 + [1] * 30 + [2] * 30, places, attribute_names=("black", "red", "blue"))
     frame = table.frame
-    assert "the class away" in why(table, ("ring, blue", 0.0)), "all images on blue are of squares"
+    assert "almost determines" in why(table, ("ring, blue", 0.0)), "all images on blue are of squares"
     frame.loc[(frame["label"] == 0) & (frame["attribute"] == 2), "label"] = [0, 1, 1] * 5
     table = replace(table, frame=frame.copy())
-    assert "the class away" in why(table, ("ring, blue", 0.0)), "two of three on blue are of balls"
+    assert "almost determines" in why(table, ("ring, blue", 0.0)), "two of three on blue are of balls"
     frame.loc[frame.index[frame["attribute"] == 2][:6], "label"] = 0
     told = why(replace(table, frame=frame.copy()), ("ring, blue", 0.0))
-    assert not missing(told, "no image of ring", "with blue", "against the class", SHORTCUT)
+    assert not missing(told, "no image of ring", "with blue", "the other class", SHORTCUT)
 
 
 def test_why_names_a_shortcut_of_one_value_where_the_class_itself_is_seen_with_many() -> None:

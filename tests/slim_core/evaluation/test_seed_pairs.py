@@ -10,12 +10,13 @@ import pytest
 from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.two_models import seed_pairs
 from slim_core.store import Run
+from tests.slim_core.evaluation.verdicts import of_worst
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def run(name: str, kind: str, wga: float | None = None, **spec) -> Run:
-    return Run(name, kind, name, "done", spec, "d", "tests", AT, metrics=None if wga is None else {"wga": wga})
+    return Run(name, kind, name, "done", spec, "d", "tests", AT, metrics=None if wga is None else of_worst(wga))
 
 
 def judged(model: str, wga: float | None, **spec) -> Run:

@@ -12,6 +12,11 @@ def metrics(average: float, *groups: tuple[str, float, float, float]) -> dict:
     return {"average": average, "groups": rows, "attention_precision": None}
 
 
+def of_worst(wga: float) -> dict:
+    """Metrics with a worst group that is large enough to be judged."""
+    return {"wga": wga, "groups": [{"group": 0, "name": "a, sea", "n": 100, "accuracy": wga}]}
+
+
 def plain(text: str) -> str:
     """Without Markdown."""
     return text.replace("\u00a0", " ").replace("**", "")

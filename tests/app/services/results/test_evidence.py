@@ -15,13 +15,15 @@ from app.services.loop_state import Loop
 from app.services.queueing import ALL_WRONG
 from app.services.results.comparison import Result
 from slim_core.evaluation.comparison import Ancestry
+from slim_core.evaluation.verdict import Answer
 from slim_core.store import Run
+from tests.slim_core.evaluation.verdicts import of_worst
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def run(name: str, kind: str, spec: dict[str, Any], wga: float | None = None) -> Run:
-    metrics = None if wga is None else {"wga": wga}
+    metrics = None if wga is None else of_worst(wga)
     return Run(name, kind, name, "done", spec, "d", "ada", NOW, metrics=metrics)
 
 
@@ -181,8 +183,7 @@ def test_no_verdict_across_evaluations_that_count_other_groups() -> None:
     compared = SimpleNamespace(evaluations=known, ancestry=Ancestry(known.values()), rows=rows)
     result = Result(REFERENCE, before, None, None, after)
     found = loop_state.verdict(Loop((), None, before, after, result, (result,)), compared)
-    assert found is not None and found.better is None
-    assert "different estimated groups" in found.text
+    assert found is not None and found.answer is Answer.NOT_COMPARABLE
 
 
 def test_a_control_does_not_stand_beside_itself() -> None:
