@@ -39,7 +39,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 def said(app: AppTest) -> tuple[list[str], bool]:
     """The errors of a page, and whether it tries again by itself."""
-    return [one.value for one in app.error], AGAIN in [one.value for one in app.caption]
+    return [one.value for one in app.error], any(AGAIN in one.value for one in app.caption)
 
 
 @pytest.mark.usefixtures("empty_home")
