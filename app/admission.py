@@ -89,7 +89,7 @@ def refusal(scope: Scope, settings: Settings) -> str | None:
     headers, here = Headers(scope=scope), _local_address(scope)
     if not _is_local(here) and not session.safe_beyond_this_machine(settings):
         return (
-            "Nobody signs in here, so the dashboard answers only its own machine: open it there, set up sign-in, or "
+            "Sign-in is not configured; only localhost may connect: open it there, set up sign-in, or "
             "set SLIM_ALLOW_WITHOUT_SIGN_IN=true (behind a proxy that signs people in: SLIM_BEHIND_PROXY=true)."
         )
     doubled = [name for name in session.trusted_headers() if len(headers.getlist(name)) > 1]

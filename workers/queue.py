@@ -283,10 +283,10 @@ def _disk_warnings(home: Path) -> tuple[str, ...]:
 
 def _of_parent(parent: Unfinished) -> str:
     if parent.is_shard:
-        return "It waits for its shards."
+        return "Waiting for its shards."
     named = f"{shortened(parent.title, _MOST_LETTERS)} ({parent.id})"
     then = ": retry that one" if parent.status in UNFINISHED else ""
-    return f"It waits for {named}, which is {label_of(parent.status)}{then}."
+    return f"Waiting for {named}, which is {label_of(parent.status)}{then}."
 
 
 def _of_workers(
@@ -295,7 +295,7 @@ def _of_workers(
     """Runs no living worker takes. Asked once for all runs that are alike. ``remedy``: where there is no worker."""
     if pause:
         return dict.fromkeys(
-            [run.id for run in waiting], f"It waits until the queue, paused by {pause.paused_by}, is resumed."
+            [run.id for run in waiting], f"Waiting until the queue, paused by {pause.paused_by}, is resumed."
         )
     known: dict[tuple[str, int], str | None] = {}
     for run in waiting:
@@ -309,13 +309,13 @@ def _of_workers(
 def _lacking(run: Waiting, workers: Sequence[Worker], remedy: str) -> str | None:
     serving = [worker for worker in workers if worker.serves(run.queue)]
     if not serving:
-        return f"It waits for a worker of the queue {run.queue}: {remedy}."
+        return f"Waiting for a worker of the queue {run.queue}: {remedy}."
     fitting = [worker for worker in serving if worker.serves(run.queue, run.processes)]
     if fitting and all(worker.blocked for worker in fitting):
-        return f"It waits for room: {fitting[0].blocked}"
+        return f"Waiting for disk space: {fitting[0].blocked}"
     if not fitting:
         start = f"start one with `python -m workers --devices {run.processes}`"
-        return f"It waits for a worker with {run.processes} devices: {start}."
+        return f"Waiting for a worker with {run.processes} devices: {start}."
     return None
 
 

@@ -109,8 +109,8 @@ def _drawn(campaign_id: str) -> str:
     picture = live_map(found.points, found.scores, found.answers, asked)
     source = base64.b64encode(codec.encode(picture, "webp")).decode("ascii")
     is_answered = bool((found.answers >= 0).any())
-    are = "are trusted" if found.second_balance is None else "are taken to have right attention"
-    trusted = f"{percent(found.trusted, 0)} of the images {are}" if is_answered else "no answers yet"
+    likely = "trusted" if found.second_balance is None else "attention is probably right"
+    trusted = f"{likely} on {percent(found.trusted, 0)} of the images" if is_answered else "no answers yet"
     answers = _key(found.answers[asked])
     height, width = picture.shape[:2]  # a page leaves an image no room that is not decoded yet and tells no size
     left = (

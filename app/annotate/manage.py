@@ -82,7 +82,7 @@ def _require_not_overtaken(key: str, stored: object, news: str) -> None:
         ConflictError: somebody else has changed it since; not where the button is pressed again.
     """
     if reruns.overtaken(key, stored):
-        raise ConflictError(f"{news}, set elsewhere meanwhile. To replace that, press again.")
+        raise ConflictError(f"{news}: changed by someone else. Press again to overwrite.")
 
 
 PROPOSED = 12

@@ -196,7 +196,7 @@ COST_TITLES = {  # column -> title of its axis
 }
 SIMULATED = {
     "answers": "The answers of {} come from the simulated annotator, not from people.",
-    "minutes": "The answers of {} come from the simulated annotator and took nobody's time; runs that no person "
+    "minutes": "The answers of {} come from the simulated annotator, without annotation time; runs that no person "
     "answered are not plotted.",
 }
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)

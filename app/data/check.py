@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app.data import forms
 from app.services import actions
-from app.ui import demo_data, tables
+from app.ui import demo_data, tables, verdict
 from app.ui.messages import errors_shown, explain, for_reader, prose, verbatim
 from app.ui.reruns import dialog
 from slim_core.data import unpacking
@@ -320,3 +320,4 @@ def counts_table(report: Mapping[str, Any], n_drawn: int = 0, key: str = "counts
         f"{images:,} images; {masks:,} with a mask or box for attention scores{drawn}.",
         help=explain("attention precision", "AIoU"),
     )
+    verdict.show_what_test_can_show(report)

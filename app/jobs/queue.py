@@ -154,7 +154,7 @@ def _run(worker: Worker) -> TableText:
     run_id = worker.current_run
     if run_id:
         return TableText(run_id, run=run_id)
-    return TableText("no room", "orange") if worker.blocked else FREE
+    return TableText("disk full", "orange") if worker.blocked else FREE
 
 
 def _gpu(worker: Worker) -> list[TableText | str]:

@@ -56,6 +56,9 @@ with news:
     has_next = not in_pipelines and not is_perfect and show_loop(dataset, loop)
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
+if loop.before is None:
+    with news:
+        verdict.show_what_test_can_show(dataset.report)
 with place["story"]:
     show_story(loop, found, said)
 with place["tries"]:

@@ -128,8 +128,8 @@ def _from_another_start(subset: Run, way: Way) -> Try:
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
     why = {
         "scratch": "The model was retrained from the initial weights, and a small subset may not be enough for that.",
-        "reference": "The model was retrained from the reference model, and may keep its shortcut.",
-        "last-layer": "Only the last layer was retrained: the features are those of the reference model.",
+        "reference": "The model was retrained from the reference model, so the shortcut may remain.",
+        "last-layer": "Only the last layer was retrained. Retraining all layers may help more.",
     }[way.name]
     return Way(other, way.seed).on(subset, "start", f"Retrain {how[other]}", why)
 
@@ -218,7 +218,7 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator
     used = len({cell["environment"] for cell in cells if "environment" in cell})
     if used:
         n = min(64, 2 * used)
-        why = f"The environments are estimated: {counted(used, 'environment')} may merge different surroundings."
+        why = f"Only {counted(used, 'environment')} were found; different backgrounds may be mixed in one."
         asked = session.store().runs.fetch(subset.spec["space"]).spec | {"n_clusters": n}
 
         def act() -> Pipeline:

@@ -189,15 +189,15 @@ class Unasked:
 
 
 _JTT = Unasked(
-    "Just train twice (JTT), which asks nobody,",
+    "Just train twice (JTT), without annotation,",
     "Just train twice (JTT)",
     "Two short trainings and, for each, one to convergence in which its errors are seen more often; validation chooses "
     "one. It uses no answers and no groups.",
 )
 _ALL_WRONG = Unasked(
-    "A subset without answers, which takes all attention to be wrong,",
+    "A subset without answers, all attention assumed wrong,",
     "Curate without answers",
-    "A subset of the same size that takes all attention to be wrong, and a last layer retrained on it.",
+    "A subset of the same size with all attention assumed wrong, and a last layer retrained on it.",
 )
 
 

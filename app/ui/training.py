@@ -240,7 +240,7 @@ WAYS: dict[Retrain, str] = {
     "last-layer": "the last layer only (fastest)",
 }
 WITH_ANSWERS = (
-    "The answers enter the fit, too: what people call surroundings makes no class likelier. The Train page can fit the "
+    "The answers enter the fit, too: areas marked as background do not count as evidence. The Train page can fit the "
     "layer without them."
 )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from slim_core.evaluation.verdict import Answer
+from app.ui.messages import verbatim
+from slim_core.evaluation.verdict import Answer, can_show
 
 if TYPE_CHECKING:
     from slim_core.evaluation.verdict import Verdict
@@ -26,3 +28,10 @@ def show(found: Verdict) -> None:
     icon, colour = SHOWN[found.answer]
     with st.container(key="verdict"):  # page.css makes it large
         st.markdown(f":{colour}[:material/{icon}:] {found.sentence}")
+
+
+def show_what_test_can_show(report: Mapping[str, Any]) -> None:
+    """Of data that is registered, or only checked: the report of its import. Nothing without a test split."""
+    images = {group["name"]: group["n"] for group in report["groups"] if group["split"] == "test"}
+    if text := can_show(images, named=verbatim):
+        st.caption(f"Test: {text}")

@@ -60,7 +60,8 @@ class Stability:
         if not self.is_known:
             given = counted(self.n_answers, "answer")
             return f"{given} so far. From {FEWEST} on, this line says whether more would help."
-        changed = f"The last {LOOK_BACK} answers moved {percent(self.sides_changed)} of the images across 0.5"
+        part = f"{percent(self.sides_changed)} of the images" if self.sides_changed else "nothing"
+        changed = f"The last {LOOK_BACK} answers changed {part}"
         return f"{changed}: you can stop." if self.can_stop else f"{changed}: more answers still help."
 
 

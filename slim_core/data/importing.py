@@ -203,7 +203,7 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
     if format is not None:
         if format not in FORMATS:
             raise FormatRefusedError("format", f"There is no format {format!r}: use one of {', '.join(FORMATS)}.")
-        return FORMATS[format], "its format or its columns were named"
+        return FORMATS[format], "with the format or columns you chose"
     if path.is_file() and (refusal := refusal_of(path)):
         raise FormatRefusedError("archive", refusal)
     if path.is_file() and (refusal := stand_in_refusal(path, "a data set")):

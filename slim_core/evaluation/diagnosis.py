@@ -66,7 +66,7 @@ def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named
     if worst["n"] >= LEAST or enough is None:
         return ""
     if enough["accuracy"] == 1:
-        return f"It is right on every image of the groups with {LEAST} images or more."
+        return f"The model is right on every image of the groups with {LEAST} images or more."
     rate = f"**{percent(enough['accuracy'])}**, n = {enough['n']:,}"
     return f"Of the groups with {LEAST} images or more, the worst is **{named(enough['name'])}** ({rate})."
 
@@ -95,7 +95,11 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
     of_data = [_rare(worst["name"], table, named), _given_away(metrics, worst, table, named)] if fails else []
     reasons = [*of_data, _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
-        in_short = "The groups are estimated" + ("." if table.has_attributes else ": no attribute is known.")
+        in_short = (
+            "The groups are estimated."
+            if table.has_attributes
+            else "Your data has no attribute (site, scanner, ...), so groups are estimated."
+        )
         at_length = _estimated(metrics, worst, table, named)
         reasons.append(at_length if fails or groups_are_classes(metrics) else in_short)
     return " ".join(each for each in reasons if each) or "No attribute of the data explains it."

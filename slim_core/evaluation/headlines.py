@@ -72,7 +72,7 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
     ),
     "preview": (Headline((N,), "images", "Images of the preview."),),
     "space": (Headline(("images",), "images", "Images of the space."),),
-    "candidates": (Headline(("images",), "images", "Images that people are asked about."),),
+    "candidates": (Headline(("images",), "images", "Annotated images."),),
     "curate": (
         Headline(("images",), "images", "Images of the subset, including repeats."),
         Headline(("images_unique",), "distinct images", "Images of the subset without repeats."),

@@ -104,9 +104,8 @@ def can_show(counts: Mapping[str, int], *, named: Named = str) -> str:
     rise = least_rise(n, len(there))
     if rise >= 1:
         return f"{images}: no change of it can be shown. Collect more of these."
-    return (
-        f"{images}: only changes of {percent(rise, 0)} or more can be shown. Collect more of them to show smaller ones."
-    )
+    shown = f"{images}: only changes of {100 * rise:.0f} points or more can be shown."
+    return f"{shown} Collect more of them to show smaller ones."
 
 
 def nothing_to_fix(metrics: Mapping[str, Any], split: str) -> Verdict | None:

@@ -597,7 +597,7 @@ class AnsweredOptions(AnswerSource):
         ge=0,
         le=100,
         title="Weight",
-        description="Of what people call surroundings, against the images.",
+        description="Of the areas marked as background, against the images.",
     )
     strengths: Grid = STRENGTHS
 

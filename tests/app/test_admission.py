@@ -109,7 +109,7 @@ def scope(address: str, host: str) -> dict[str, object]:
 
 
 def test_beyond_this_machine_nobody_is_answered_while_nobody_signs_in(given) -> None:
-    assert "Nobody signs in" in str(admission.refusal(scope("192.168.1.5", "192.168.1.5:8501"), Settings()))
+    assert "not configured" in str(admission.refusal(scope("192.168.1.5", "192.168.1.5:8501"), Settings()))
     told = Settings(allow_without_sign_in=True)
     assert admission.refusal(scope("192.168.1.5", "192.168.1.5:8501"), told) is None
     assert "rebind.test" in str(admission.refusal(scope("192.168.1.5", "rebind.test"), told))

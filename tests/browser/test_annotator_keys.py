@@ -116,6 +116,11 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     expect(tiles).to_have_count(6)
     tells(annotator, "0 right, 0 wrong, 0 empty, 0 unsure, 6 open")
     loaded(annotator)
+    covered = "all => all.filter(one => [...one.querySelectorAll('kbd, .asked, .word')].some(text =>"
+    covered += (
+        " text.getBoundingClientRect().top < one.querySelector('.picture').getBoundingClientRect().bottom)).length"
+    )
+    assert tiles.evaluate_all(covered) == 0, "its picture is free"
     annotator.keyboard.press("Enter")  # nobody has looked at any of them
     annotator.keyboard.press("w")  # the letter of the second tile
     tells(annotator, "0 right, 1 wrong, 0 empty, 0 unsure, 5 open")

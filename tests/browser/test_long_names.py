@@ -89,7 +89,8 @@ def test_a_long_name_has_a_quarter_of_the_table_of_counts_at_least(drawn: Drawn,
 
 @pytest.mark.parametrize("key", ["J", "W"])
 def test_in_the_grid_a_long_class_leaves_the_key_of_its_image_in_sight(drawn: Drawn, key: str) -> None:
-    html = f"<button class='tile' style='width: 140px'><kbd>{key}</kbd><span class='asked'>{LONG}</span></button>"
+    caption = f"<span class='caption'><kbd>{key}</kbd><span class='asked'>{LONG}</span></span>"
+    html = f"<button class='tile' style='width: 140px'>{caption}</button>"
     pressed, name = drawn("annotate/annotator.css", html, "kbd, .asked")
     assert pressed["x"] + pressed["width"] <= name["x"]
 

@@ -75,7 +75,7 @@ def test_the_view_tells_what_a_run_waits_for(bench: Bench):
     child = bench.submit(parent=parent.id)
     view = bench.queue.view()
 
-    assert view.waits_for(child.id) == f"It waits for {parent.name} ({parent.id}), which is queued."
+    assert view.waits_for(child.id) == f"Waiting for {parent.name} ({parent.id}), which is queued."
     assert view.position(child.id) is None
     assert view.waits_for(parent.id) is None and view.position(parent.id) == 1
     bench.queue.stop(under_way.id)

@@ -1,4 +1,5 @@
-// Many images at once, as tiles: each shows its value, if it has one, and the key that flips it.
+// Many images at once, as tiles: below each stand the key that flips it, its class, and its value if it has one. Nothing
+// is drawn on a picture, where a mark could cover what is to be judged.
 
 import { ANSWERS, UNSURE, wordOf } from "./answer_values.js";
 import { TILES } from "./keys.js";
@@ -77,11 +78,10 @@ export class Grid {
   }
 
   label(tile, place, item, word, blind) {
-    tile.classList.toggle("empty", item.empty === true);
     const key = TILES[place] ?? "";
     tile.querySelector("kbd").textContent = key.toUpperCase();
     tile.querySelector("kbd").hidden = !key;
-    tile.querySelector(".asked").textContent = blind ? "" : item.label ?? "";
+    tile.querySelector(".asked").textContent = [blind ? "" : item.label ?? "", item.empty ? "no attention" : ""].filter(Boolean).join(" · ");
     tile.querySelector(".word").textContent = word;
     tile.setAttribute("aria-label", `${key || place + 1}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
   }
@@ -107,6 +107,6 @@ function newTile() {
   const tile = document.createElement("button");
   tile.type = "button";
   tile.className = "tile";
-  tile.innerHTML = '<span class="picture"></span><kbd></kbd><span class="asked"></span><span class="word"></span>';
+  tile.innerHTML = '<span class="picture"></span><span class="caption"><kbd></kbd><span class="asked"></span><span class="word"></span></span>';
   return tile;
 }

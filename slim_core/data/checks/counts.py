@@ -207,14 +207,13 @@ def _check_association(table: ImageTable, findings: Findings) -> None:
     found = association(table)
     if found is None:
         return
-    is_known = (
-        "" if found.n == len(table.rows("train")) else f", over the {counted(found.n, 'image')} where it is known"
-    )
-    verb = "gives away" if found.cramers_v >= SHORTCUT_V else "predicts"
+    which = "the training images"
+    if found.n < len(table.rows("train")):
+        which = f"the {counted(found.n, 'training image')} where it is known"
     text = (
-        f"{table.attribute_name or 'The attribute'} alone {verb} the class of {percent(found.given_away)} of train"
-        f"{is_known} "
-        f"({percent(found.by_chance)} by always predicting the most frequent class; Cramér's V {found.cramers_v:.2f})"
+        f"From the {table.attribute_name or 'attribute'} alone, the class of {percent(found.given_away)} of "
+        f"{which} can be guessed (by always guessing the most frequent class {percent(found.by_chance)}; "
+        f"Cramér's V {found.cramers_v:.2f})"
     )
     if found.cramers_v < SHORTCUT_V:
         findings.note("shortcut", f"{text}.")

@@ -97,7 +97,7 @@ class CampaignSettings:
     def __post_init__(self) -> None:
         """Raises: SpecRefusedError: an overlap below 1, or a known answer that is none."""
         if self.overlap < 1:
-            raise SpecRefusedError(f"An overlap of {self.overlap} asks nobody: give 1 or more.")
+            raise SpecRefusedError(f"Annotators per image must be at least 1, and {self.overlap} was given.")
         strange = [value for value in self.gold.values() if value not in VALUES]
         if strange:
             raise SpecRefusedError(f"{strange[0]!r} is not an answer: give {LISTED}.")

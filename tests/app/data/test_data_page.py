@@ -37,6 +37,14 @@ def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, data
     assert page.count(f'<a href="/api/image/{dataset.id}/') == 20, "each opens large"
 
 
+def test_the_page_says_what_the_test_split_can_show(show, dataset) -> None:
+    """Also before any training, on Overview."""
+    smallest = min((one for one in dataset.report["groups"] if one["split"] == "test"), key=lambda one: one["n"])
+    for page in ("data", "overview"):
+        (told,) = [one.value for one in show(page, dataset=dataset.id).caption if one.value.startswith("Test:")]
+        assert smallest["name"] in told and str(smallest["n"]) in told
+
+
 def test_a_link_reproduces_the_sample(show, dataset) -> None:
     app = show("data", dataset=dataset.id, **{"sample-split": "val", "sample-group": "0, china"})
     assert app.selectbox(key="sample-group").value == "0, china"

@@ -256,7 +256,7 @@ def test_a_waiting_run_names_what_it_waits_for_as_people_have_named_it(show) -> 
     child, _ = store.runs.submit(parse_spec({"kind": "gradcam", "dataset": parent.dataset_id, "model": parent.id}))
     name = "the *baseline*, with a name that nobody would ever want to read to its end"
     store.notes.write(parent.id, name=name, text="", tags=[])
-    waits = f"It waits for the \\*baseline\\*, with a nam…o read to its end ({parent.id}), which is queued."
+    waits = f"Waiting for the \\*baseline\\*, with a nam…o read to its end ({parent.id}), which is queued."
     assert waits in texts(show("jobs"))
     assert waits in texts(show("jobs", run=child.id))
 
@@ -302,7 +302,7 @@ def test_workers_without_room_say_so_and_so_does_a_run_that_waits_for_one(
     store.workers.block("full", why)
     app = show("jobs")
     assert [prose(f"on full: {shown}") in one.value for one in app.error] == [True]
-    assert {row[0]: row[3] for row in cells(app, "Workers")} == {"full": "no room", "empty": "free"}
+    assert {row[0]: row[3] for row in cells(app, "Workers")} == {"full": "disk full", "empty": "free"}
     assert "is next in" in said(app)
     store.workers.block("empty", why)
     app = show("jobs")

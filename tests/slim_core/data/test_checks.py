@@ -255,7 +255,7 @@ def test_the_report_says_over_which_images_where_the_attribute_of_some_is_unknow
     findings = Findings()
     check_table(table_of([0, 0, 0, 1, 1, 1], [0, 0, 2, 2, 2, -1], tmp_path), {}, findings)
     (found,) = (one for one in findings.items if one.code == "shortcut")
-    assert "80.0 % of train, over the 5" in found.message
+    assert "80.0\u00a0% of the 5" in found.message
 
 
 @pytest.mark.parametrize(("labels", "attributes"), [([0, 0], [0, 1]), ([0, 1], [2, 2]), ([0, 1], [-1, -1]), ([], [])])

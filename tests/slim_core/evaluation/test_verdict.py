@@ -169,9 +169,9 @@ def test_the_least_rise_is_the_first_that_is_shown(n_groups) -> None:
 @pytest.mark.parametrize(
     ("counts", "values"),
     [
-        ({"b, land": 24, "a, land": 300}, ("<b, land>", "24 images", "25 %")),
+        ({"b, land": 24, "a, land": 300}, ("<b, land>", "24 images", "25 points")),
         ({"b, land": 3, "a, land": 300}, ("<b, land>", "3 images", "below 10")),
-        ({"b, land": 0, "a, land": 300}, ("<a, land>", "300 images", "2 %")),
+        ({"b, land": 0, "a, land": 300}, ("<a, land>", "300 images", "2 points")),
         ({}, ()),
     ],
 )

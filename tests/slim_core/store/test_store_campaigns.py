@@ -60,7 +60,7 @@ def test_a_campaign_tells_what_it_asks(store: Store, campaign: Campaign, space: 
         ([0, 45], 1, "Row 45 is not in"),
         ([-1], 1, "Row -1 is not in"),
         ([3, 3], 1, "Row 3 occurs twice"),
-        ([1], 0, "overlap of 0 asks nobody"),
+        ([1], 0, "at least 1"),
     ],
 )
 def test_rows_that_cannot_be_asked_about_are_refused(store: Store, dataset, rows, overlap, sentence):
