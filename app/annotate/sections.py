@@ -67,6 +67,8 @@ def _all_answered(campaign: Campaign) -> str:
         found = stability(session.store(), campaign.id)
     except SlimError:  # its space or images are gone, as the page says above
         return f"all images are answered: {next_step.can('lead', 'curate a subset from these answers.')}"
+    if found.n_tied:
+        return f"all images are answered. {found.hint}"
     if found.can_stop:
         curate = next_step.can("lead", "curate a subset from these answers.")
         return f"all images are answered, and more would change little: {curate}"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from slim_core.formatting import percent
 from slim_core.store.campaigns.campaigns import Item
 from slim_core.store.campaigns.consensus import (
     DECISION,
@@ -106,6 +107,12 @@ def agreement(votes: Iterable[Vote], seed: int = 0) -> Agreement:
     if len(np.unique(values[~np.isnan(values)])) < 2:
         note = "All answers are the same, so agreement beyond chance is undefined."
         return Agreement(measure, *(np.nan,) * 3, n_items, n_annotators, note)
+    if n_annotators == 2 and any(len(np.unique(said)) == 1 for said in values.T):  # kappa is 0 then, however they agree
+        agree = percent(float((values[:, 0] == values[:, 1]).mean()), 0)
+        note = (
+            f"They agree on {agree} of {n_items:,} images. Kappa means nothing: one of them gave one answer throughout."
+        )
+        return Agreement(measure, *(np.nan,) * 3, n_items, n_annotators, note)
     counted = _kappa_cells(values) if n_annotators == 2 else _counts(values)
     score = _kappa if n_annotators == 2 else nominal_alpha
     low, high = _interval(counted, score, seed)
@@ -149,6 +156,17 @@ def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
 
 def _contradict(votes: Iterable[int]) -> bool:
     return {RIGHT, WRONG} <= set(map(counts_as, votes))
+
+
+def n_tied(found: Iterable[Dispute]) -> int:
+    """How many undecided items as many call right as wrong: nobody's answer counts there."""
+    return sum(
+        one.item.decision is None and _is_tie([counts_as(value) for value in one.votes.values()]) for one in found
+    )
+
+
+def _is_tie(said: Sequence[int]) -> bool:
+    return said.count(RIGHT) == said.count(WRONG)
 
 
 def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slim_core.annotation.agreement import disputes, n_tied
 from slim_core.annotation.answered_space import AnsweredSpace, answered_space, positions_of
 from slim_core.annotation.propagation import expand
-from slim_core.formatting import counted, percent
+from slim_core.formatting import counted, is_or_are, percent
 from slim_core.store.campaigns.consensus import DECISION, SKIP, UNSURE, Consensus
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Stability:
     n_answers: int
     sides_changed: float  # share of the images on another side of 0.5 than LOOK_BACK answers ago, 0..1; NaN: too few
     n_measured: int  # images the changes are measured on
+    n_tied: int = 0  # images about which as many say right as wrong, and nobody has decided
 
     @property
     def is_known(self) -> bool:
@@ -51,8 +53,8 @@ class Stability:
 
     @property
     def can_stop(self) -> bool:
-        """True where the last answers hardly changed anything."""
-        return self.is_known and self.sides_changed <= STOP_AT
+        """True where the last answers hardly changed anything, and none are set against each other."""
+        return self.is_known and self.sides_changed <= STOP_AT and not self.n_tied
 
     @property
     def hint(self) -> str:
@@ -62,6 +64,8 @@ class Stability:
             return f"{given} so far. From {FEWEST} on, this line says whether more would help."
         part = f"{percent(self.sides_changed)} of the images" if self.sides_changed else "nothing"
         changed = f"The last {LOOK_BACK} answers changed {part}"
+        if self.n_tied:
+            return f"{changed}, but {counted(self.n_tied, 'image')} {is_or_are(self.n_tied)} tied: decide them first."
         return f"{changed}: you can stop." if self.can_stop else f"{changed}: more answers still help."
 
 
@@ -78,7 +82,9 @@ def stability(store: Store, campaign_id: str) -> Stability:
 def _stability(store: Store, campaign_id: str, seq: int) -> Stability:  # noqa: ARG001  # a new answer is a new entry
     space, changes = answered_space(store, campaign_id), _changes(store, campaign_id)
     sample = _sample(space, [row for row, _ in changes])
-    return measured(space.points[sample], space.labels[sample], space.rows[sample], changes)
+    found = measured(space.points[sample], space.labels[sample], space.rows[sample], changes)
+    votes = store.answers.votes(campaign_id)
+    return replace(found, n_tied=n_tied(disputes(store.campaigns.items(campaign_id), votes)))
 
 
 def _sample(space: AnsweredSpace, answered: Sequence[int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from slim_core.annotation.agreement import ALPHA, KAPPA, agreement, annotators, disputes, nominal_alpha
+from slim_core.annotation.agreement import ALPHA, KAPPA, agreement, annotators, disputes, n_tied, nominal_alpha
 from slim_core.store import Item
 
 
@@ -51,7 +51,8 @@ TRUTH = np.random.default_rng(0).integers(0, 2, 400).tolist()
     [
         ((TRUTH, TRUTH), 1),
         ((TRUTH, TRUTH, TRUTH), 1),
-        (([1, 1, 1], [0, 0, 0]), 0),  # two who always contradict each other
+        (([1, 1, 1], [0, 0, 0]), np.nan),  # of two, each of whom always says one thing
+        (([1, 1, 1, 1], [1, 1, 1, 0]), np.nan),
         (([1, 0, 1, 0], [0, 1, 0, 1]), -1),
         (([1, 1, 1], [1, 1, 1]), np.nan),  # everybody always says the same
         (([0, 0], [0, 0], [0, 0]), np.nan),
@@ -60,7 +61,7 @@ TRUTH = np.random.default_rng(0).integers(0, 2, 400).tolist()
 def test_agreement_of_clear_cases(columns, value):
     found = agreement(cast(*columns))
     assert found.value == pytest.approx(value, nan_ok=True)
-    assert ("undefined" in found.note) == np.isnan(value)
+    assert bool(found.note) == np.isnan(value)
 
 
 @pytest.mark.parametrize(("n", "measure"), [(2, KAPPA), (3, ALPHA)])
@@ -80,11 +81,18 @@ def test_unsure_is_no_opinion_and_images_of_one_person_do_not_count():
     assert np.isnan(agreement(cast([1, 1], [-1, None])).value)
 
 
+def test_of_two_one_of_whom_always_says_the_same_the_share_is_told_and_no_kappa():
+    found = agreement(cast([1, 1, 1, 1], [1, 1, 1, 0]))
+    assert np.isnan(found.value) and "75\u00a0%" in found.note and "4 images" in found.note
+
+
 def test_disputes_are_items_called_right_and_wrong_the_undecided_first():
     items = [Item(0, 10, 0, 0, decision=1), Item(1, 11, 0, 1), Item(2, 12, 0, 2), Item(3, 13, 0, 3)]
     found = disputes(items, cast([1, 0, 1, 1], [0, 1, 1, -1]))
     assert [one.item.id for one in found] == [1, 0]
     assert found[0].votes == {"a": 0, "b": 1}
+    assert n_tied(found) == 1, "the other one is decided"
+    assert n_tied(disputes(items, cast([1, 0, 1, 1], [0, 1, 1, -1], [0, 0, 0, 0]))) == 1, "of three two outvote one"
 
 
 def test_each_annotator_is_told_their_work_their_gold_and_their_agreement():

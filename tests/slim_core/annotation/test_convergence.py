@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,8 @@ def test_the_first_answers_change_much_and_later_ones_little_until_one_can_stop(
     change = np.array([step.change for step in last.steps])
     assert change[:2].mean() > 10 * change[-4:].mean()
     assert last.can_stop
+    tied = replace(last, n_tied=1)
+    assert not tied.can_stop and "1 image is" in tied.hint
 
 
 def test_an_answer_against_all_others_is_not_settled():
