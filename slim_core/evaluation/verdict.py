@@ -27,7 +27,7 @@ from slim_core.evaluation.two_models import (
     worst_group_changed,
     worst_judged,
 )
-from slim_core.formatting import counted, interval, percent, points
+from slim_core.formatting import counted, in_percent, interval, percent, points
 from slim_core.metrics import AVERAGE, LEAST_PAIRS, groups_of, paired_difference
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def can_show(counts: Mapping[str, int], *, named: Named = str) -> str:
     rise = least_rise(n, len(there))
     if rise >= 1:
         return f"{images}: no change of it can be shown. Collect more of these."
-    shown = f"{images}: only changes of {100 * rise:.0f} points or more can be shown."
+    shown = f"{images}: only changes of {in_percent(rise, 0)} points or more can be shown."
     return f"{shown} Collect more of them to show smaller ones."
 
 

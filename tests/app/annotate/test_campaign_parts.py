@@ -546,7 +546,7 @@ def test_a_class_whose_answers_are_all_wrong_is_trusted_nowhere_on_the_page(spac
     cells = re.findall(r"<span>(\d), [^<]*</span>.*?of (\d+), (\d+)\s% trusted", drawn)
     assert {name for name, _, share in cells if share != "0"} == {"1"} and {name for name, _, _ in cells} == {"0", "1"}
     overall = sum(share * n for share, n in zip(of_class, sizes, strict=True)) / sum(sizes)
-    assert f"<b>{overall:.0f}\u00a0% of " in drawn, "and the headline says the same"
+    assert f" on {overall:.0f}\u00a0% of the images</b>" in drawn, "and the headline says the same"
 
 
 def test_the_effect_of_no_answer_is_told_too(space: str):

@@ -307,7 +307,7 @@ def test_workers_without_room_say_so_and_so_does_a_run_that_waits_for_one(
     store.workers.block("empty", why)
     app = show("jobs")
     assert [prose(f"No run starts: {shown}")] == [one.value for one in app.error]
-    assert prose(f" room: {shown}") in said(app) and "in the queue" not in said(app)
+    assert prose(f"disk space: {shown}") in said(app) and "in the queue" not in said(app)
     store.attempts.request_stop(run.id)
 
 

@@ -91,7 +91,7 @@ def test_disputes_are_items_called_right_and_wrong_the_undecided_first():
     found = disputes(items, cast([1, 0, 1, 1], [0, 1, 1, -1]))
     assert [one.item.id for one in found] == [1, 0]
     assert found[0].votes == {"a": 0, "b": 1}
-    assert n_tied(found) == 1, "the other one is decided"
+    assert n_tied(found) == 1, "not what is decided"
     assert n_tied(disputes(items, cast([1, 0, 1, 1], [0, 1, 1, -1], [0, 0, 0, 0]))) == 1, "of three two outvote one"
 
 

@@ -199,7 +199,7 @@ def test_groups_of_few_images_are_named_where_they_are_measured(tmp_path):
     said = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (10, 9, 0, 1), "test": (10, 10, 10, 10)}, True)
     assert not missing(said["tiny-group"], " val ", 10, "x, b (9); y, b (1)")
     assert not missing(said["empty-group"], " val ", "y, a:")
-    assert said["shortcut"].startswith("hue alone predicts the class of 61.5\u00a0% of train (61.5\u00a0% by always")
+    assert said["shortcut"].count("61.5\u00a0%") == 2 and "the hue alone" in said["shortcut"]
     assert "tiny-class" not in said
     alone = sized(tmp_path, {"train": (5, 20, 20, 20), "val": (1, 0, 10, 0), "test": (10, 0, 0, 0)}, False)
     assert not missing(alone["tiny-class"], " val ", 10, "x (1)")
@@ -242,7 +242,7 @@ def test_an_attribute_that_knows_nothing_of_many_classes_is_no_warning(tmp_path)
     table, findings = table_of(np.repeat(np.arange(40), 8), rng.integers(3, size=320), tmp_path, names), Findings()
     check_table(table, {}, findings)
     (found,) = (one for one in findings.items if one.code == "shortcut")
-    assert found.level == "note" and found.message.startswith("place alone predicts the class of ")
+    assert found.level == "note" and "the place alone" in found.message
 
 
 def test_images_without_an_attribute_and_values_that_do_not_occur_count_for_nothing(tmp_path):

@@ -82,7 +82,8 @@ def test_a_run_is_called_by_its_given_name_its_method_and_what_tells_it_from_the
 )
 def test_only_a_name_that_somebody_gave_counts(looped, name, given) -> None:
     model = looped.at.store.runs.all(kind="train")[0]
-    assert given_name(replace(model, name=name), "digits") == given
+    small = replace(model, name=name, spec=model.spec | {"model": "small-resnet"})
+    assert given_name(small, "digits") == given
     assert given_name(None, "digits") == ""
 
 
