@@ -147,7 +147,7 @@ def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
     st.caption(verbatim(note) or " ", help=verbatim(step.note) if note not in ("", step.note) else None)
 
 
-USUAL = ("story", "tries", "figures", "steps")
+USUAL = ("headline", "news", "story", "tries", "figures", "steps")
 _ORDER = "overview-order"  # of the session: (visit, data set), and the order that holds for them
 
 

@@ -44,20 +44,22 @@ if len(loop.results) > 1 or loop.after is not None:
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
 # a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other
-news = st.container()
-present = [name for name, run in (("story", loop.before), ("figures", loop.before), ("tries", loop.after)) if run]
-place = make(dataset.id, ["steps", *present])
-with news:
-    found = loop_state.verdict(loop, compared, named=verbatim) if compared is not None else None
+present = [*(["headline", "story", "figures"] if loop.before else []), *(["tries"] if loop.after else [])]
+place = make(dataset.id, ["news", "steps", *present])
+found = loop_state.verdict(loop, compared, named=verbatim) if compared is not None else None
+with place["headline"]:
     if found is not None:
         verdict.show(found)
+    elif loop.before is not None:
+        verdict.show_before(loop.before.metrics or {})
+with place["news"]:
     in_pipelines = progress.show_pipelines(dataset.id)
     is_perfect = found is not None and found.is_perfect
     has_next = not in_pipelines and not is_perfect and show_loop(dataset, loop)
     if in_pipelines:
         st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
 if loop.before is None:
-    with news:
+    with place["news"]:
         verdict.show_what_test_can_show(dataset.report)
 with place["story"]:
     show_story(loop, found, said)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.ui.messages import verbatim
+from slim_core.evaluation.two_models import worst_judged
 from slim_core.evaluation.verdict import Answer, can_show
+from slim_core.formatting import percent
 
 if TYPE_CHECKING:
     from slim_core.evaluation.verdict import Verdict
@@ -26,8 +28,21 @@ SHOWN = {
 def show(found: Verdict) -> None:
     """Across the page."""
     icon, colour = SHOWN[found.answer]
+    _headline(f":{colour}[:material/{icon}:] {found.sentence}")
+
+
+def show_before(metrics: Mapping[str, Any]) -> None:
+    """In the place of a verdict, until there is one: its first number."""
+    worst = worst_judged(metrics)
+    where = ""
+    if worst is not None:
+        where = f": the worst group is at {percent(worst['accuracy'])} ({verbatim(worst['name'])}, n = {worst['n']:,})"
+    _headline(f":gray[:material/pending:] **Not retrained yet**{where}.")
+
+
+def _headline(text: str) -> None:
     with st.container(key="verdict"):  # page.css makes it large
-        st.markdown(f":{colour}[:material/{icon}:] {found.sentence}")
+        st.markdown(text)
 
 
 def show_what_test_can_show(report: Mapping[str, Any]) -> None:

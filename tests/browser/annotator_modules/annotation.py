@@ -77,6 +77,7 @@ class Annotation:
         self.refusals: dict[str, list[tuple[int, dict[str, Any]]]] = {name: [] for name in self.sent}
         self.items: list[int] = []
         self.guess: int | None = None  # of every image
+        self.is_empty = False  # whether no image has attention
         self.earlier: list[int] = []  # items that were answered before, as far as the server knows, the last one last
         self.progress = {"total": 50, "done": 10, "answered": 5, "held": []}
         modules.serve(page, "annotate", api=self._reply)
@@ -102,7 +103,7 @@ class Annotation:
             self.earlier += [one["item"] for one in body["answers"] if one["value"] is not None]
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "unknown": []})
         elif name == "next":
-            more = {"label": "cat", "guess": self.guess}
+            more = {"label": "cat", "guess": self.guess, "empty": self.is_empty}
             items = [{"id": item, "row": 100 + item, "position": item, **more} for item in self.items]
             route.fulfill(json={"items": items, "progress": self.progress})
         elif name == "given":

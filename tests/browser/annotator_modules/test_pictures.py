@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 from playwright.sync_api import Route
 
-from app.routes.assets import static
 from tests.browser import modules
 from tests.browser.annotator_modules.annotation import MOUNT, Annotation, Held, answered, later
 
@@ -73,16 +72,18 @@ def test_pictures_come_with_the_next_token_where_only_they_were_refused(annotati
     assert len(annotation.sent["next"]) == 1, "it is not the next request for images that brings them"
 
 
-def test_a_small_picture_without_attention_says_so_once(annotation: Annotation) -> None:
-    """The picture has the words in a band at its lower edge, too small to be read in a tile: they are covered."""
-    tile = '<button class="tile empty" style="width: 147px"><span class="word">unsure</span></button>'
-    annotation.page.set_content(f"<style>{static('annotate/annotator.css').read_text()}</style>{tile}")
-    bottom, left, colour, top = annotation.page.locator(".tile").evaluate("""(tile) => {
-        const band = getComputedStyle(tile, "::before");
-        return [band.bottom, band.left, band.backgroundColor, parseFloat(band.top)];
-    }""")
-    assert (bottom, left, colour) == ("0px", "0px", "rgb(0, 0, 0)")
-    assert 147 * 0.7 < top < 147 * 0.85  # two lines: the band of the picture has one of a twelfth
+def test_a_tile_without_attention_says_so_below_its_picture(annotation: Annotation) -> None:
+    annotation.items, annotation.is_empty = [1], True
+    said = annotation.run(
+        MOUNT
+        + """
+        localStorage.setItem("slim-annotator-look", JSON.stringify({ grid: true }));
+        await begin();
+        await until(() => tiles().length);
+        return tiles()[0].querySelector(".caption .asked").textContent;
+    """
+    )
+    assert said == "cat · no attention"
 
 
 def test_of_an_image_that_does_not_come_at_all_one_may_say_so(annotation: Annotation) -> None:
