@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from slim_core.parameters import Config, Display, one_of
 
 GRAD_CAM = "grad-cam"
-_OF_THE_PACKAGE, _OURS = "pytorch_grad_cam", "slim_core.attention.attention_pass"
+_OF_THE_PACKAGE, _OURS = "pytorch_grad_cam", "slim_core.attention.eigen_cam"
 
 
 @dataclass(frozen=True)
