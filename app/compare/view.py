@@ -58,10 +58,7 @@ from slim_core.metrics import (
 )
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from app.services.loop_state import Loop
-    from app.services.results.comparison import Compared
     from slim_core.evaluation.verdict import Verdict
     from slim_core.store import Dataset, Run, Store
 

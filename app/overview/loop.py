@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
@@ -17,11 +17,8 @@ from slim_core.parameters import parameters
 from slim_core.steps.specs import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
-
     from streamlit.delta_generator import DeltaGenerator
 
-    from app.services.loop_state import Loop
     from slim_core.store import Dataset, Run
 
 

@@ -4,7 +4,7 @@ stands beside its result: other seeds, what asks nobody, and the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,6 @@ from slim_core.store.campaigns.campaigns import answered_in_words, n_answered
 from slim_core.store.runs.rows import ACTIVE, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from app.services.results.comparison import Compared
     from slim_core.evaluation.verdict import Named, Verdict
     from slim_core.store import Campaign, Run, Store

@@ -43,7 +43,7 @@ from slim_core.training.last_layer import RefitConfig
 if TYPE_CHECKING:
     from app.services.results.comparison import Result
     from slim_core.runs.trainings import Proposal, Retrain
-    from slim_core.steps.specs import Spec, TrainSpec
+    from slim_core.steps.specs import Spec
     from slim_core.store import Campaign, Dataset, Pipeline, Run, Store
     from slim_core.store.runs.pipelines import PipelineKind
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -20,9 +20,6 @@ from streamlit.delta_generator import DeltaGenerator
 from app import session
 from app.routes.assets import static
 from app.ui.messages import verbatim
-
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
 
 Colour = Literal["", "gray", "blue", "orange", "green", "red"]  # of text, as Streamlit's Markdown names it
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.ui.messages import verbatim
-from slim_core.evaluation.two_models import worst_judged
-from slim_core.evaluation.verdict import Answer, can_show
-from slim_core.formatting import percent
+from slim_core.evaluation.verdict import Answer, can_show, not_retrained
 
 if TYPE_CHECKING:
     from slim_core.evaluation.verdict import Verdict
@@ -32,12 +30,8 @@ def show(found: Verdict) -> None:
 
 
 def show_before(metrics: Mapping[str, Any]) -> None:
-    """In the place of a verdict, until there is one: its first number."""
-    worst = worst_judged(metrics)
-    where = ""
-    if worst is not None:
-        where = f": the worst group is at {percent(worst['accuracy'])} ({verbatim(worst['name'])}, n = {worst['n']:,})"
-    _headline(f":gray[:material/pending:] **Not retrained yet**{where}.")
+    """Of a reference model, in the place of a verdict until there is one."""
+    _headline(f":gray[:material/pending:] {not_retrained(metrics, named=verbatim)}")
 
 
 def _headline(text: str) -> None:

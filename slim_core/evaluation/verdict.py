@@ -108,6 +108,14 @@ def can_show(counts: Mapping[str, int], *, named: Named = str) -> str:
     return f"{shown} Collect more of them to show smaller ones."
 
 
+def not_retrained(metrics: Mapping[str, Any], *, named: Named = str) -> str:
+    """In the place of a verdict's sentence, until there is one: its first number."""
+    worst = worst_judged(metrics)
+    if worst is None:
+        return "**Not retrained yet**."
+    return f"**Not retrained yet**: the worst group is at {percent(worst['accuracy'])} ({_which(worst, named)})."
+
+
 def nothing_to_fix(metrics: Mapping[str, Any], split: str) -> Verdict | None:
     """The verdict about a model that makes no mistake, before another is there; None about any other."""
     if metrics.get(AVERAGE) != 1:
@@ -188,13 +196,14 @@ def between(
     seeds = paired_difference(ends, [start for start, _ in pairs]) if len(pairs) > 1 else None
     if seeds:
         answer, reason = _over_seeds(seeds)
-        rates = tuple(float(np.mean(each)) for each in zip(*pairs, strict=True))
+        first, second = (float(np.mean(each)) for each in zip(*pairs, strict=True))
         average, details = "For the seed shown: average", _spread(len(pairs), seeds)
-        headline = f"over {len(pairs)} seeds, the worst group went from {{}} to {{}} on average (n = {now['n']:,})"
-        headline = headline.format(*map(percent, rates))
+        ends_in_words = f"{percent(first)} to {percent(second)} on average (n = {now['n']:,})"
+        headline = f"over {len(pairs)} seeds, the worst group went from {ends_in_words}"
     else:
-        answer, reason = _of_one_training(before, after, outcomes, named)
-        rates, average, details = (was["accuracy"], now["accuracy"]), "Average", _turned(was, now, outcomes, named)
+        answer, reason = _of_one_training(before, was, now, outcomes, named)
+        first, second = was["accuracy"], now["accuracy"]
+        average, details = "Average", _turned(was, now, outcomes, named)
         headline = f"the worst group went from {_rated(was, now, named)}"
     paragraphs = (
         (reason, details),
@@ -206,15 +215,18 @@ def between(
         (_took(cost),),
     )
     why = "\n\n".join(" ".join(each for each in sentences if each) for sentences in paragraphs)
-    return Verdict(answer, headline, why, (rates[0], rates[1]))
+    return Verdict(answer, headline, why, (first, second))
 
 
 def _rated(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> str:
     """From what to what, and of which group: once where it is the same one."""
-    ends = [f"{named(one['name'])}, n = {one['n']:,}" for one in (was, now)]
     if was["name"] == now["name"] or now["accuracy"] == 1:
-        return f"{percent(was['accuracy'])} to {percent(now['accuracy'])} ({ends[0]})"
-    return f"{percent(was['accuracy'])} ({ends[0]}) to {percent(now['accuracy'])} ({ends[1]})"
+        return f"{percent(was['accuracy'])} to {percent(now['accuracy'])} ({_which(was, named)})"
+    return " to ".join(f"{percent(one['accuracy'])} ({_which(one, named)})" for one in (was, now))
+
+
+def _which(group: Mapping[str, Any], named: Named) -> str:
+    return f"{named(group['name'])}, n = {group['n']:,}"
 
 
 def _of_average(before: Mapping[str, Any], after: Mapping[str, Any], begins: str) -> str:
@@ -223,10 +235,13 @@ def _of_average(before: Mapping[str, Any], after: Mapping[str, Any], begins: str
 
 
 def _of_one_training(
-    before: Mapping[str, Any], after: Mapping[str, Any], outcomes: NDArray[np.int64] | None, named: Named
+    before: Mapping[str, Any],
+    was: Mapping[str, Any],
+    now: Mapping[str, Any],
+    outcomes: NDArray[np.int64] | None,
+    named: Named,
 ) -> tuple[Answer, str]:
     """One model of each. Groups of a few images would leave any rise in doubt, and do not."""
-    was, now = worst_judged(before) or {}, worst_judged(after) or {}
     way = int(now["low"] > was["high"]) - int(now["high"] < was["low"])
     if outcomes is not None:
         outcomes = np.where(outcomes.sum(axis=(1, 2), keepdims=True) >= LEAST, outcomes, 0)

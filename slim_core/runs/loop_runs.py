@@ -39,7 +39,7 @@ from slim_core.store.results import SpaceResult
 from slim_core.training.config import to_convergence
 
 if TYPE_CHECKING:
-    from slim_core.data.table import ImageTable, Split
+    from slim_core.data.table import ImageTable
     from slim_core.store import Campaign, Run, Store
 
 _NAMED = Display(place="nowhere", on_command_line=False)

@@ -15,7 +15,6 @@ from slim_core.errors import NothingToRepeatError
 from slim_core.parameters import Config, Display
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
 Sampling = Literal["shuffled", "class-balanced", "group-balanced"]
