@@ -16,9 +16,10 @@ POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "g
      -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
      "progress": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed
-POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|2|-1|null, "seen", "ms", "skip"?}]}
-     -> {"ids", "over_quota", "lost", "unknown"}   (an id sent twice is kept once; value 2 = empty, null = undo;
-     over_quota: kept, not counted; unknown: about images that the campaign does not ask about, not kept)
+POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|3|2|-1|null, "seen", "ms",
+     "skip"?}]} -> {"ids", "over_quota", "lost", "unknown"}   (an id sent twice is kept once; value 3 = partly,
+     2 = empty, null = undo; over_quota: kept, not counted; unknown: about images that the campaign does not ask about,
+     not kept)
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 POST /api/shapes/image {"dataset", "row"} -> {"row", "width", "height", "label", "group", "masked", "polygons", "seq",

@@ -22,7 +22,7 @@ from app.ui.reruns import fragment
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, annotators_of, disputes
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import counted
-from slim_core.store.campaigns.consensus import EMPTY, KEYS, WORDS
+from slim_core.store.campaigns.consensus import EMPTY, KEYS, PARTLY, WORDS
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -107,14 +107,14 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
         st.info(found.note or too_few(found))
         return
     value, interval, items = st.columns(3)
-    help = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure answers are left out; empty counts as wrong."
+    help = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure and partly are left out; empty counts as wrong."
     value.metric(found.measure, f"{found.value:.2f}", border=True, help=help)
     interval.metric("95 % interval", f"{found.low:.2f} to {found.high:.2f}", border=True, help="Bootstrap over images.")
     items.metric(
         "Answered by two or more",
         f"{found.n_items:,} images",
         border=True,
-        help=f"{found.n_annotators} annotators. Unsure answers are left out.",
+        help=f"{found.n_annotators} annotators. Unsure and partly are left out.",
     )
 
 
@@ -131,7 +131,7 @@ def too_few(agreement: Agreement) -> str:
     """Why no number is given."""
     images = counted(agreement.n_items, "image")
     return (
-        f"Too few to say: {images} answered by two or more, unsure answers left out. "
+        f"Too few to say: {images} answered by two or more, unsure and partly left out. "
         f"Agreement is measured from {ENOUGH} on."
     )
 
@@ -293,6 +293,7 @@ def _columns() -> dict[str, ColumnConfig]:
     number = st.column_config.NumberColumn
     helps = {
         "answers": "Images whose answer counts.",
+        WORDS[PARTLY]: "Attention partly on the object. Counted as neither right nor wrong.",
         WORDS[EMPTY]: "No attention for the class. Counted as wrong wherever answers are used.",
         "surplus": "Answers given after the image already had enough annotators: stored, not counted.",
         "minutes": "Of work on images, without environments.",

@@ -1,4 +1,4 @@
-"""The answering of a campaign: the component in which images are answered, and below it the effect of the answers.
+"""The answering of a campaign: the component in which images are answered.
 
 The browser is given what it needs to fill the component; answers go straight to the routes.
 """
@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import session
-from app.annotate import live_effect, overview
-from app.annotate.questions import attention_of, input_side
+from app.annotate import overview
+from app.annotate.questions import attention_of, frame
 from app.routes.assets import asset_url, below, static
 from app.ui.messages import errors_shown
 from app.ui.pictures import View, address, under
@@ -47,9 +46,9 @@ class Session:
     campaign: str
     who: str | None  # the annotator; None: the browser is asked for a name first
     may_rename: bool  # no sign-in: the name can be changed
-    page: str  # id of the session of its page: another one where the dashboard was started again
     token: str
     run: str  # gradcam run whose maps are shown
+    frame: float  # part of an image's shorter side that is a side of the centre square which the model sees, 0..1
     pictures: Mapping[str, str]  # image, heat, veil, contour, and the same as tile...: address
     guideline: str
     split: str
@@ -68,9 +67,9 @@ class Session:
             "who": self.who,
             "rename": self.may_rename,
             "refused": self.refused,
-            "page": self.page,
             "token": self.token,
             "run": self.run,
+            "frame": self.frame,
             **self.pictures,
             "ramp": heat_gradient(),
             "guideline": self.guideline,
@@ -88,7 +87,6 @@ class Events:
 
     name: str | None  # the name that was given
     done: bool  # the last image is answered
-    shown: bool  # the first image is on screen
 
 
 def mount(key: str, session: Session) -> Events:
@@ -98,11 +96,9 @@ def mount(key: str, session: Session) -> Events:
         data=session.wire(),
         on_name_change=_nothing,
         on_done_change=_nothing,
-        on_shown_change=_nothing,
         on_renew_change=_nothing,
     )
-    happened = {name: result.get(name) is not None for name in ("done", "shown")}
-    return Events(name=result.get("name"), **happened)
+    return Events(name=result.get("name"), done=result.get("done") is not None)
 
 
 def _nothing() -> None:
@@ -110,35 +106,27 @@ def _nothing() -> None:
 
 
 IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels; heat maps are smooth, and as good small
-SHARPEST = 4  # pixels drawn for each that the model sees, at most
 MAX_EXAMPLES = 4  # of each kind
 REFUSED = "name-refused"
 
 
 def show(campaign: Campaign) -> None:
-    """The annotator of a campaign, and the effect of the answers."""
+    """The annotator of a campaign: what its answers do is the lead's part, where it can bias nobody who answers."""
     store = session.store()
     counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
     is_finished = counts.done >= counts.total
     with errors_shown():  # once for all below that needs the images
         store.datasets.table(campaign.dataset_id)
-        _annotator(campaign, is_finished)
+        _annotator(campaign)
     if is_finished:  # below what is on the page already, which stays where it is
         _finished(campaign)
 
 
-def _annotator(campaign: Campaign, is_finished: bool) -> None:
-    """The annotator, and what its answers have done so far."""
-    about = _session(campaign)
-    events = mount(f"annotator-{campaign.id}", about)
+def _annotator(campaign: Campaign) -> None:
+    events = mount(f"annotator-{campaign.id}", _session(campaign))
     if events.name:
         _name(events.name)
         st.rerun()
-    shown = f"annotator-shown-{campaign.id}"
-    st.session_state[shown] = events.shown or st.session_state.get(shown, False)
-    # what takes its time does not keep the first image waiting
-    if about.who is None or st.session_state[shown] or is_finished:
-        live_effect.show(campaign)
 
 
 def _name(name: str) -> None:
@@ -166,9 +154,9 @@ def _session(campaign: Campaign) -> Session:
         who=named,
         may_rename=not session.signs_in(),
         refused=st.session_state.pop(REFUSED, ""),
-        page=_page(),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
         run=run,
+        frame=frame(run),
         pictures=_pictures(campaign.dataset_id, run),
         guideline=campaign.guideline,
         split=campaign.split,
@@ -179,18 +167,12 @@ def _session(campaign: Campaign) -> Session:
     )
 
 
-def _page() -> str:
-    """An id of this session's page, the same as long as it is open."""
-    context = get_script_run_ctx()
-    return "" if context is None else context.session_id
-
-
 def _pictures(dataset: str, run: str) -> dict[str, str]:
-    """Addresses by name. A small image is drawn no larger than it has to be: every pixel takes its time."""
-    large = min(IMAGE_SIDE, max(TILE_SIDE, SHARPEST * input_side(run)))
-    sides = {"image": large, "contour": IMAGE_SIDE, "heat": TILE_SIDE, "veil": TILE_SIDE}
-    made = {kind: address(dataset, View(kind, run), side) for kind, side in sides.items()}
-    return made | {f"tile{kind.capitalize()}": address(dataset, View(kind, run), TILE_SIDE) for kind in sides}
+    """Addresses by name: of whole images, and of maps, which are of the square that the model sees."""
+    views = {"image": View("whole")} | {kind: View(kind, run) for kind in ("contour", "heat", "veil")}
+    sides = {"image": IMAGE_SIDE, "contour": IMAGE_SIDE, "heat": TILE_SIDE, "veil": TILE_SIDE}
+    made = {kind: address(dataset, views[kind], side) for kind, side in sides.items()}
+    return made | {f"tile{kind.capitalize()}": address(dataset, views[kind], TILE_SIDE) for kind in sides}
 
 
 def _examples(dataset: str, run: str, examples: Mapping[str, Any]) -> dict[str, list[str]]:

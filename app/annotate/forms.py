@@ -34,7 +34,7 @@ from slim_core.annotation.plan import (
 )
 from slim_core.data.groups import unique_names
 from slim_core.errors import SpecRefusedError
-from slim_core.formatting import percent, shortened
+from slim_core.formatting import counted, percent, shortened
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
     key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
     return {
         label: st.number_input(
-            f"Class {verbatim(data.table.label_names[label])} (of {sizes[label]:,})",
+            f"{verbatim(data.table.label_names[label])} ({counted(int(sizes[label]), 'image')})",
             0,
             int(sizes[label]),
             min(budget, int(sizes[label])),

@@ -16,9 +16,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services import actions, campaign_actions, queueing, subset
+from app.services import actions, campaign_actions, subset
 from app.services.results import space_data
-from app.ui import pictures, progress, submit
+from app.ui import pictures, submit
 from app.ui.messages import errors_shown
 from app.ui.reruns import fragment
 from slim_core.annotation.live_effect import CellNow, Effect, SecondBalance, effect
@@ -42,7 +42,7 @@ RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
 
 def show(campaign: Campaign) -> None:
-    """The effect of the answers so far, which follows new ones; and the buttons that make use of it."""
+    """The effect of the answers so far, which follows new ones; and the button that curates by it."""
     if not session.store().campaigns.has_space(campaign):
         return
     st.subheader("Effect of the answers", anchor=False)
@@ -53,7 +53,7 @@ def show(campaign: Campaign) -> None:
         (_following if campaign.status == "open" else _follow)(campaign)
     _images(campaign)
     if session.viewer().may("lead") and campaign.split == "train":
-        _buttons(campaign)
+        _button(campaign)
 
 
 @fragment(run_every=EVERY_S)
@@ -216,23 +216,15 @@ def _images(campaign: Campaign) -> None:
         pictures.strip(campaign.dataset_id, rows.tolist(), captions, data.maps)
 
 
-def _buttons(campaign: Campaign) -> None:
+def _button(campaign: Campaign) -> None:
     key = f"effect-run-{campaign.id}"
-    with st.container(horizontal=True):
-        chosen = st.button("Curate from this campaign", icon=":material/filter_alt:", key="effect-curate")
-        label = queueing.TITLES["comparison"]
-        all_steps = st.button(label, icon=":material/model_training:", key="effect-retrain", type="primary")
-    with errors_shown():
-        if chosen:
+    if st.button("Curate from this campaign", icon=":material/filter_alt:", key="effect-curate"):
+        with errors_shown():
             run = campaign_actions.curate(campaign)
             st.session_state[key] = run.id
             actions.wake(run)
-        elif all_steps:
-            st.session_state.pop(key, None)
-            queueing.to_comparison(campaign)
     if key in st.session_state:
         submit.follow(st.session_state[key])
-    progress.show_pipelines(campaign.dataset_id, lambda one: any(run.campaign_id == campaign.id for run in one.runs))
 
 
 MARGIN = 8  # pixels

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.annotate import charts, manage
+from app.annotate import charts, live_effect, manage
 from app.annotate.agreement import show_annotators
 from app.ui import run_state, tables
 from app.ui.messages import errors_shown, explain, verbatim
@@ -46,6 +46,7 @@ def show(campaign: Campaign) -> None:
     (_now_polled if campaign.status == "open" else _now)(campaign)
     if has_space:
         with errors_shown():
+            live_effect.show(campaign)
             _convergence(stability(session.store(), campaign.id))
     if session.viewer().may("lead"):
         manage.show_controls(campaign)
@@ -66,8 +67,9 @@ def _about(campaign: Campaign) -> None:
         f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are in this campaign, "
         f"**{percent(asked / max(campaign.n_split, 1))}** of the split ({by_class}), with {people} per image."
     )
+    by = "" if campaign.created_by == "local" else f" by {verbatim(campaign.created_by)}"  # nobody in particular
     facts = [
-        f"opened by {verbatim(campaign.created_by)} on {session.day(campaign.created_at)}",
+        f"opened{by} on {session.day(campaign.created_at)}",
         f"images {CHOSEN.get(campaign.strategy, campaign.strategy)}",
     ]
     if campaign.deadline is not None:
@@ -96,7 +98,8 @@ def _now(campaign: Campaign) -> None:
     answered_metric(columns[0], campaign, progress)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
     columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=wrong)
-    columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
+    partly = f"Unsure, partly, or a tie: neither right nor wrong. {counted(progress['partly'], 'image')} called partly."
+    columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help=partly)
     columns[4].metric("Minutes", minutes(spent), border=True, help=MINUTES_HELP)
     st.caption(f"So far: {spent.in_words()}.")
     if needed := still_needed(campaign, progress):

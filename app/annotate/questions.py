@@ -56,11 +56,11 @@ def _attention_of(campaign: Campaign) -> str:
 
 
 @lru_cache(maxsize=64)
-def input_side(run_id: str) -> int:
-    """Pixels a side of what the model of an attention pass sees."""
+def frame(run_id: str) -> float:
+    """What the model of an attention pass sees of an image: the side of the centre square, in shorter sides."""
     store = session.store()
     model = str(store.runs.fetch(run_id).spec["model"])
-    return ModelResult(store.artifacts.folder(model)).transform.size
+    return 1 / ModelResult(store.artifacts.folder(model)).transform.resize_ratio
 
 
 @lru_cache(maxsize=8)

@@ -5,12 +5,15 @@ A large campaign opens as fast as a small one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from app import session
+from app.services import queueing
 from app.ui import next_step, pick, reruns
+from app.ui.messages import errors_shown
+from app.ui.progress import show_pipelines
 from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
 from slim_core.errors import ForbiddenError, SlimError
@@ -127,12 +130,37 @@ def _while_open(campaign: Campaign, section: str, progress: Progress, link: dict
     is_asked = _may_answer(campaign) and not has_answered
     rest = "answer the remaining images" if is_asked else "wait for the others' answers"
     if section == ANSWER and campaign.split == "train" and session.viewer().may("lead"):
-        sentence = f"{rest}, or curate a subset from the answers so far."
-        next_step.show(sentence, "curate", "Curate with these answers", **link)
+        _to_comparison(f"{rest}, or see what the answers so far achieve.", campaign, link)
     elif is_asked and section != ANSWER:
         next_step.show(f"{rest}.", "annotate", "Answer", section="answer", **link)
     else:
         next_step.here(f"{rest}: you have given all of yours." if has_answered else f"{rest}.")
+
+
+def _is_compared(campaign: Campaign) -> bool:
+    """Whether the answers as they stand have led to a retrained model, which was evaluated."""
+    store = session.store()
+    asked = campaign.id, store.answers.last_seq(campaign.id)
+    return any(
+        one.kind == "comparison" and one.state == "done" and asked == (run.campaign_id, run.spec.get("answers_seq"))
+        for one in store.pipelines.all(campaign.dataset_id)
+        for run in one.runs
+    )
+
+
+def _to_comparison(
+    sentence: str, campaign: Campaign, link: dict[str, str], kind: Literal["primary", "secondary"] = "secondary"
+) -> None:
+    """The press that leads from the answers to a comparison; for those who may not, the link to Curate alone."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Next:** {sentence}", width="stretch")
+        next_step.link("curate", "Curate", **link)
+        if session.viewer().may("lead") and st.button(
+            queueing.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="effect-retrain"
+        ):
+            with errors_shown():
+                queueing.to_comparison(campaign)
+                st.rerun()
 
 
 def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
@@ -144,6 +172,11 @@ def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = Tru
         _without_space(campaign, has_spaces=has_spaces)
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
+    if show_pipelines(campaign.dataset_id, lambda one: any(run.campaign_id == campaign.id for run in one.runs)):
+        return
+    if _is_compared(campaign):
+        next_step.show("see whether the retrained model is better.", "compare", "Compare", dataset=campaign.dataset_id)
+        return
     progress = session.store().assignments.progress(campaign.id, session.viewer().name)
     is_over = progress.done >= progress.total or campaign.status != "open"
     if is_over and (n := _n_undecided(campaign)):
@@ -151,9 +184,9 @@ def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = Tru
     elif is_over and campaign.split != "train":
         _of_other_images(campaign)
     elif progress.done >= progress.total:
-        next_step.show(_all_answered(campaign), "curate", "Curate", **link)
+        _to_comparison(_all_answered(campaign), campaign, link, kind="primary")
     elif campaign.status != "open":
         curate = next_step.can("lead", "curate a subset from its answers.")
-        next_step.show(f"the campaign is closed: {curate}", "curate", "Curate", **link)
+        _to_comparison(f"the campaign is closed: {curate}", campaign, link, kind="primary")
     else:
         _while_open(campaign, section, progress, link)

@@ -113,14 +113,13 @@ class Person(Part):
             self._page.close()
 
     def _opened(self) -> bool:
-        """The page is there, and has said that its first image is shown, whereupon it follows the campaign."""
+        """The page is there."""
         page = PageSession(self._room.port, "annotate", f"campaign={self._room.campaign}", self._headers,
                            "slim_annotator", problems=_Noted(self.who, self._record))  # fmt: skip
         with self._noted("page") as done:
             page.open()
             if not page.data:
                 raise ValueError("the page has no annotator")
-            page.trigger("shown")
             done.append(True)
         if not done:
             return False

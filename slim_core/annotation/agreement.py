@@ -1,6 +1,7 @@
 """How far annotators agree: with each other beyond chance, with known answers, and where they do not.
 
-Only right and wrong count as an opinion, and empty as wrong; unsure is none (METHOD S4) and is reported apart.
+Only right and wrong count as an opinion, and empty as wrong; unsure and partly are none (METHOD S4), agree and disagree
+with nothing, and are reported apart.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class Dispute:
 
 
 def opinions(votes: Iterable[Vote]) -> pd.DataFrame:
-    """Items x annotators, 1.0 right, 0.0 wrong, NaN unsure or not asked; items with at least two opinions."""
-    given = [(item, who, counts_as(value)) for item, who, value in votes if value != UNSURE]
+    """Items x annotators, 1.0 right, 0.0 wrong, NaN unsure, partly or not asked; items with at least two opinions."""
+    given = [(item, who, counts_as(value)) for item, who, value in votes if counts_as(value) != UNSURE]
     frame = pd.DataFrame(given, columns=["item", "annotator", "value"])
     table = frame.astype({"value": float}).pivot(index="item", columns="annotator", values="value")
     table = table[table.notna().sum(axis=1) >= 2]
@@ -172,11 +173,11 @@ def _is_tie(said: Sequence[int]) -> bool:
 def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row an annotator: answers that count, what they did, their pace, agreement with gold and with others.
 
-    Columns: annotator, answers, right, wrong, empty, unsure, surplus (images answered when others had answered as often
-    as the overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut; NaN of the
-    simulated annotator, and where no answer has a time), per_minute (answers given, counted or not; NaN without any),
-    gold_n, gold_agree, others_n (items of theirs that others answered too), others_agree (with the majority of the
-    others); shares 0..1, NaN where there is nothing to compare.
+    Columns: annotator, answers, right, wrong, partly, empty, unsure, surplus (images answered when others had answered
+    as often as the overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut; NaN
+    of the simulated annotator, and where no answer has a time), per_minute (answers given, counted or not; NaN without
+    any), gold_n, gold_agree, others_n (items of theirs that others answered too), others_agree (with the majority of
+    the others); shares 0..1, NaN where there is nothing to compare.
     """
     work = _work(audit)
     names = sorted(set(work.index) | {vote[1] for vote in votes})
@@ -202,7 +203,7 @@ def _row(
     for item, _, value in mine:
         others = [counts_as(one) for who, one in said[item].items() if who != name]
         of_others = majority(others.count(RIGHT), others.count(WRONG))
-        if value != UNSURE and of_others != UNSURE:
+        if UNSURE not in (counts_as(value), of_others):
             beside.append(of_others == counts_as(value))
     counts = [values.count(each) for each in VALUES]
     return (name, len(values), *counts, len(known), _share(known), len(beside), _share(beside))

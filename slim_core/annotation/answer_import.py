@@ -275,8 +275,7 @@ def import_file(
         )
     if not checked.n_fitting:
         raise AnswersRefusedError(
-            "The file has no answer, so nothing was imported: write 1 (right), 0 (wrong), 2 (empty) or -1 (unsure) "
-            "into its column answer."
+            f"The file has no answer, so nothing was imported: write {LISTED} into its column answer."
         )
     n_new, n_over_quota = store.answers.import_file(campaign.id, by, checked.answers)
     return ImportedAnswers(n_new, checked.n_fitting - n_new, n_over_quota, checked.unfit)

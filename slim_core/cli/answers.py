@@ -169,7 +169,8 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     say(
         f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']:,} of {state['total']:,} answered "
         f"({percent(state['share'])} of {campaign.split}): {state['right']:,} right, {state['wrong']:,} wrong "
-        f"({state['empty']:,} called empty), {state['unsure']:,} unsure"
+        f"({state['empty']:,} called empty), {state['unsure']:,} unsure "
+        f"({state['partly']:,} called partly)"
     )
     if needed := still_needed(campaign, state):
         say(needed, "yellow")

@@ -41,13 +41,16 @@ def test_h_turns_the_view_plus_strengthens_it_space_alternates_it_and_a_scale_ex
     expect(scale).to_be_hidden()
 
 
-def test_e_answers_empty_which_counts_as_wrong(annotator: Page, store: Store, campaign: Campaign) -> None:
+@pytest.mark.parametrize(("key", "value", "counts_as", "told"), [("e", 2, 0, "1 empty"), ("p", 3, -1, "1 partly")])
+def test_empty_counts_as_wrong_and_partly_as_neither_and_each_is_kept_and_undone_as_itself(
+    annotator: Page, store: Store, campaign: Campaign, key: str, value: int, counts_as: int, told: str
+) -> None:
     first = rows_of(store, campaign)[0]
-    annotator.keyboard.press("e")
+    annotator.keyboard.press(key)
     unsent(annotator, 0)
-    assert store.answers.frame(campaign.id)["value"].tolist() == [2]
-    assert store.answers.current(campaign.id) == {first: 0}
-    expect(annotator.locator("[data-part=tally]")).to_have_text("0 right, 0 wrong, 1 empty, 0 unsure")
+    assert store.answers.frame(campaign.id)["value"].tolist() == [value]
+    assert store.answers.current(campaign.id) == {first: counts_as}
+    expect(annotator.locator("[data-part=tally]")).to_contain_text(told)
     annotator.keyboard.press("z")
     unsent(annotator, 0)
     shows(annotator, first)
@@ -55,10 +58,10 @@ def test_e_answers_empty_which_counts_as_wrong(annotator: Page, store: Store, ca
 
 
 def test_buttons_answer_as_keys_do(annotator: Page, store: Store, campaign: Campaign) -> None:
-    for name in ("Right 1", "Wrong 0", "Empty E", "Unsure U"):
+    for name in ("Right 1", "Wrong 0", "Partly P", "Empty E", "Unsure U"):
         annotator.get_by_role("button", name=name).click()
     unsent(annotator, 0)
-    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0, 2, -1]
+    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0, 3, 2, -1]
     seen = store.answers.frame(campaign.id)["seen"].iloc[0]
     assert (seen["view"], seen["opacity"], seen["grid"]) == ("overlay", 0.5, False) and seen["run"].startswith("r-")
 
@@ -114,7 +117,7 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     annotator.keyboard.press("g")
     tiles = annotator.locator(".slim-annotator .tile")
     expect(tiles).to_have_count(6)
-    tells(annotator, "0 right, 0 wrong, 0 empty, 0 unsure, 6 open")
+    tells(annotator, "0 right, 0 wrong, 0 partly, 0 empty, 0 unsure, 6 open")
     loaded(annotator)
     covered = "all => all.filter(one => [...one.querySelectorAll('kbd, .asked, .word')].some(text =>"
     covered += (
@@ -123,26 +126,26 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     assert tiles.evaluate_all(covered) == 0, "its picture is free"
     annotator.keyboard.press("Enter")  # nobody has looked at any of them
     annotator.keyboard.press("w")  # the letter of the second tile
-    tells(annotator, "0 right, 1 wrong, 0 empty, 0 unsure, 5 open")
+    tells(annotator, "0 right, 1 wrong, 0 partly, 0 empty, 0 unsure, 5 open")
     annotator.keyboard.press("ArrowRight")
     annotator.keyboard.press("0")  # the third, and on to the fourth
     annotator.keyboard.press("u")
     tiles.nth(5).click()
-    tells(annotator, "0 right, 3 wrong, 0 empty, 1 unsure, 2 open")
+    tells(annotator, "0 right, 3 wrong, 0 partly, 0 empty, 1 unsure, 2 open")
     annotator.keyboard.press("a")
-    tells(annotator, "2 right, 3 wrong, 0 empty, 1 unsure, 0 open")
+    tells(annotator, "2 right, 3 wrong, 0 partly, 0 empty, 1 unsure, 0 open")
     annotator.keyboard.press("Enter")
     tells(annotator, "All images of this campaign are answered")
     unsent(annotator, 0)
     expected = dict(zip(asked, (1, 0, 0, -1, 1, 0), strict=True))
     assert store.answers.current(campaign.id) == dict(sorted(expected.items()))
     annotator.keyboard.press("z")
-    tells(annotator, "2 right, 3 wrong, 0 empty, 1 unsure, 0 open")
+    tells(annotator, "2 right, 3 wrong, 0 partly, 0 empty, 1 unsure, 0 open")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id) == {}
     settle(annotator)  # a tile that is drawn anew between press and release is not clicked
     tiles.nth(5).click()
-    tells(annotator, "3 right, 2 wrong, 0 empty, 1 unsure, 0 open")
+    tells(annotator, "3 right, 2 wrong, 0 partly, 0 empty, 1 unsure, 0 open")
     annotator.keyboard.press("Enter")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id)[asked[5]] == 1

@@ -23,7 +23,6 @@ import { Parts, Screen } from "./screen.js";
 import { loadPreferences, MOST_OPAQUE, savePreferences, showsAttention, viewOf, VIEWS } from "./views.js";
 
 const HEARTBEAT_MS = 500;
-const SHOWN_MS = 300; // from the first image to what else the page has to draw
 const RENEW_LEASES_MS = 30000;
 const RENEW_TOKEN_MS = 5000; // at most once
 const IDLE_MS = 120000; // the annotator has left: the leases run out
@@ -106,7 +105,7 @@ class Annotator {
 
   // A run of the page's script: what it says, and the way to answer it.
   update(data, trigger) {
-    const renewed = data.token !== this.data.token, isAnother = data.page !== this.data.page;
+    const renewed = data.token !== this.data.token;
     this.data = data;
     this.trigger = trigger;
     this.connection.token = data.token;
@@ -117,7 +116,6 @@ class Annotator {
     else if (renewed) this.retryNow();
     if (renewed && this.expired) this.draw(); // the addresses of the pictures have the token, too
     this.expired &&= !renewed;
-    if (isAnother && this.root.dataset.ready) this.trigger("shown", 1); // a dashboard that was started again knows nothing
   }
 
   async start() {
@@ -128,7 +126,6 @@ class Annotator {
     this.root.dataset.ready = "true";
     this.outbox.send();
     this.history.prefetch();
-    setTimeout(() => this.signal.aborted || this.trigger("shown", 1), SHOWN_MS);
   }
 
   rename() {

@@ -5,7 +5,7 @@ import { ANSWERS, UNSURE, wordOf } from "./answer_values.js";
 import { TILES } from "./keys.js";
 import { areShown, whyMissing } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
-import { hasScale, heatOpacity, overName, viewOf } from "./views.js";
+import { hasScale, heatOpacity, lay, overName, viewOf } from "./views.js";
 
 export class Grid {
   // `changed()`: the image of a tile has come, or cannot be shown.
@@ -42,7 +42,7 @@ export class Grid {
     page.items.forEach((item, place) => {
       const pictures = this.picturesOf(item, data, preferences);
       const tile = this.tiles.children[place] ?? this.tiles.appendChild(newTile());
-      this.drawPictures(tile, pictures, heatOpacity(preferences));
+      this.drawPictures(tile, pictures, heatOpacity(preferences), data.frame);
       if (pictures.some(({ state }) => state === "failed")) page.cannotShow(item);
       const word = wordOf(page.value(item));
       const said = areShown(pictures) ? word : whyMissing(pictures) ? "no image" : "loading";
@@ -54,6 +54,7 @@ export class Grid {
     if (focused) this.focus(page.cursor);
     const counts = [...ANSWERS, { value: null, word: "open" }].map(({ value, word }) => `${page.count(value)} ${word}`);
     this.parts.text("page-tally", counts.join(", "));
+    this.parts.text("page-size", `${page.items.length} images,`);
     this.parts.hide({ "grid-scale": !hasScale(preferences) });
   }
 
@@ -62,9 +63,12 @@ export class Grid {
   }
 
   // An element stays where it is: a tile that is drawn anew between press and release is not clicked.
-  drawPictures(tile, pictures, opacity) {
+  drawPictures(tile, pictures, opacity, seen) {
     const [images, place] = [pictures.map(({ image }) => image), tile.querySelector(".picture")];
-    if (images[1]) images[1].style.opacity = opacity;
+    if (images[1]) {
+      images[1].style.opacity = opacity;
+      lay(images[1], images[0], seen);
+    }
     if (images.length !== place.children.length || images.some((image, k) => image !== place.children[k])) place.replaceChildren(...images);
     const isDone = () => areShown(pictures) || whyMissing(pictures);
     for (const picture of pictures) picture.changed = () => picture.image.isConnected && isDone() && this.changed();
@@ -81,7 +85,7 @@ export class Grid {
     const key = TILES[place] ?? "";
     tile.querySelector("kbd").textContent = key.toUpperCase();
     tile.querySelector("kbd").hidden = !key;
-    tile.querySelector(".asked").textContent = [blind ? "" : item.label ?? "", item.empty ? "no attention" : ""].filter(Boolean).join(" · ");
+    tile.querySelector(".asked").textContent = [blind ? "" : item.label ?? "", item.empty ? "no attention" : "", item.guideline ?? ""].filter(Boolean).join(" · ");
     tile.querySelector(".word").textContent = word;
     tile.setAttribute("aria-label", `${key || place + 1}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
   }

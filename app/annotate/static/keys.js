@@ -12,7 +12,7 @@ const GRID = {
   arrowright: "next", arrowleft: "previous", arrowup: "up", arrowdown: "down", " ": "flip", enter: "confirm", a: "rest",
 };
 // What is written on the tiles, as far as there are letters: none of them means anything else in the grid.
-export const TILES = [..."qwrtyiopdfjklcvnmx"];
+export const TILES = [..."qwrtyiodfjklcvnmx"];
 const SWIPE_PX = 60;
 
 // Keys that mean something to what has the focus, which is not ours to take: it is pressed, opened or moved through.

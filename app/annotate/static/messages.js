@@ -33,7 +33,7 @@ export const RENAME_LATER = "Your answers are still being sent: change the name 
 // How much of the split is answered; `left`: images that this annotator has not answered. Where several people answer
 // each image, how many are done: the number that all of them see, here and on the other pages.
 export function share({ total, done }, left, { overlap, split, nSplit }) {
-  if (overlap > 1) return `${number(done)} of ${number(total)} answered by ${count(overlap, "annotator")}`;
+  if (overlap > 1) return `${number(done)} of ${number(total)} images have ${overlap === 2 ? "both" : `all ${overlap}`} answers`;
   const answered = total - left;
   const part = nSplit ? `, ${(100 * (answered / nSplit)).toFixed(1)} %` : "";
   return `${number(answered)} of ${number(nSplit)} ${split} images answered${part}`;

@@ -3,7 +3,7 @@
 import { ANSWERS, UNSURE } from "./answer_values.js";
 import { areShown, whyMissing } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
-import { hasScale, heatOpacity, overName, viewOf } from "./views.js";
+import { hasScale, heatOpacity, lay, overName, viewOf } from "./views.js";
 
 const LATE_MS = 10000;
 const LATE = "The image has not loaded yet.";
@@ -78,7 +78,9 @@ export class Single {
     parts.text("label", item.label ?? "");
     parts.text("prediction", item.prediction ?? "unknown");
     parts.text("verdict", verdict(item));
-    parts.hide({ empty: !item.empty });
+    parts.hide({ empty: !item.empty, "of-class": !item.guideline });
+    parts.text("of-class", item.guideline ?? "");
+    for (const button of parts.buttons("empty")) button.classList.toggle("rare", !item.empty);
     parts.text("row", `image ${Number(item.row).toLocaleString("en")}`);
   }
 
@@ -91,6 +93,7 @@ export class Single {
     this.parts.hide({ scale: !hasScale(preferences) });
     this.parts.text("view", view === "overlay" ? `overlay, ${Math.round(heatOpacity(preferences) * 100)} %` : view);
     this.onStage = [over, heat];
+    this.seen = contour ? 1 : data.frame; // a contour is drawn into what the model sees
     for (const picture of this.onStage) picture.changed = () => this.drawState();
     this.drawState();
   }
@@ -111,6 +114,7 @@ export class Single {
     const isShown = areShown(onStage);
     if (isShown) {
       this.late = false;
+      this.drawFrame(lay(onStage[1].image, onStage[0].image, this.seen));
       this.parts.reload();
     }
     if (isShown && this.painted) this.since ??= performance.now();
@@ -124,6 +128,15 @@ export class Single {
     for (const { word, value } of [...ANSWERS, { word: "skip", value: UNSURE }]) {
       for (const button of parts.buttons(word)) button.setAttribute("aria-disabled", String(!this.offers(value)));
     }
+  }
+
+  // What the model sees of the image, as a sketch below it: a frame on the image could cover what is to be judged.
+  drawFrame(share) {
+    const [{ image }] = this.onStage;
+    const outline = this.parts.find("outline");
+    this.parts.hide({ frame: share > 0.99 });
+    outline.style.aspectRatio = image.naturalWidth / image.naturalHeight;
+    outline.firstElementChild.style.width = `${100 * share * Math.max(1, image.naturalHeight / image.naturalWidth)}%`;
   }
 
   // It is in the frame that the browser draws now.

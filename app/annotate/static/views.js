@@ -24,6 +24,14 @@ export function heatOpacity(preferences) {
   return view === "heat map" ? 1 : 0;
 }
 
+// Lay a map where the model saw the image, on the whole of it: a centre square, which is `seen` of the shorter side (METHOD).
+// Returns the square as a share of the longer side; 1 while the image is on its way.
+export function lay(map, { naturalWidth: width, naturalHeight: height }, seen) {
+  const share = width && height ? (seen * Math.min(width, height)) / Math.max(width, height) : 1;
+  Object.assign(map.style, { width: `${100 * share}%`, height: `${100 * share}%`, inset: `${50 * (1 - share)}%` });
+  return share;
+}
+
 // How the annotator wants to see the images; this browser remembers it.
 const STORED = "slim-annotator-look";
 const DEFAULTS = { view: 0, opacity: 0.5, beside: false, grid: false, size: 20, guess: false };

@@ -16,7 +16,17 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.formatting import counted
 from slim_core.store import schema
-from slim_core.store.campaigns.consensus import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG, current_by_row, work_sums
+from slim_core.store.campaigns.consensus import (
+    EMPTY,
+    LISTED,
+    PARTLY,
+    RIGHT,
+    UNSURE,
+    VALUES,
+    WRONG,
+    current_by_row,
+    work_sums,
+)
 from slim_core.store.database import Database, json_safe, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
@@ -178,9 +188,10 @@ def n_answered(campaign: Campaign, progress: Mapping[str, Any]) -> int:
 
 
 def answered_in_words(campaign: Campaign, progress: Mapping[str, Any], what: str = "") -> str:
-    """ "25 of 25 answered"; "13 of 25 answered by 2 annotators". ``what``: "images", after the numbers."""
-    by = f" by {campaign.overlap} annotators" if _asks_several(campaign) else ""
-    return f"{n_answered(campaign, progress):,} of {progress['total']:,}{what and f' {what}'} answered{by}"
+    """ "25 of 25 answered"; "13 of 25 have both answers". ``what``: "images", after the numbers."""
+    each = "both" if campaign.overlap == 2 else f"all {campaign.overlap}"
+    said = f"have {each} answers" if _asks_several(campaign) else "answered"
+    return f"{n_answered(campaign, progress):,} of {progress['total']:,}{what and f' {what}'} {said}"
 
 
 def still_needed(campaign: Campaign, progress: Mapping[str, Any]) -> str:
@@ -304,16 +315,17 @@ class Campaigns:
 
         Returns:
             total (items), answered (items with an answer), done (items with as many as the overlap asks), right, wrong,
-            unsure (by consensus), empty (items that somebody calls empty, which counts as wrong), answers (given in
-            all, undone ones too), simulated (of these, by the simulated annotator), share (answered of the split, 0..1)
-            and minutes (people's work, pauses over 60 s cut; what was undone or skipped took its time too).
+            unsure (by consensus), partly, empty (items that somebody calls so; empty counts as wrong), answers (given
+            in all, undone ones too), simulated (of these, by the simulated annotator), share (answered of the
+            split, 0..1) and minutes (people's work, pauses over 60 s cut; what was undone or skipped took its
+            time too).
         """
         spent = work_sums().where(_answers.c.campaign_id == campaign_id)
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
             n_split = fetch_campaign(connection, campaign_id).n_split
             values = list(current_by_row(connection, campaign_id).values())
-            n_empty = _n_empty(connection, campaign_id)
+            n_partly, n_empty = (_n_called(connection, campaign_id, value) for value in (PARTLY, EMPTY))
             n_answers, n_simulated, worked_ms = connection.execute(spent).one()
             total, n_done = connection.execute(
                 sa.select(sa.func.count(), done).where(_items.c.campaign_id == campaign_id)
@@ -325,6 +337,7 @@ class Campaigns:
             "right": values.count(RIGHT),
             "wrong": values.count(WRONG),
             "unsure": values.count(UNSURE),
+            "partly": n_partly,
             "empty": n_empty,
             "answers": int(n_answers or 0),
             "simulated": int(n_simulated or 0),
@@ -400,10 +413,10 @@ def _not_among(others: Sequence[str], names: Sequence[str]) -> list[str]:
     return [one for one in names if one.lower() not in known]
 
 
-def _n_empty(connection: Connection, campaign_id: str) -> int:
-    """Items that somebody calls empty."""
+def _n_called(connection: Connection, campaign_id: str, value: int) -> int:
+    """Items to which somebody gives this answer."""
     query = sa.select(sa.func.count(_current.c.item_id.distinct()))
-    query = query.where(_current.c.campaign_id == campaign_id, _current.c.value == EMPTY)
+    query = query.where(_current.c.campaign_id == campaign_id, _current.c.value == value)
     return int(connection.execute(query).scalar_one())
 
 

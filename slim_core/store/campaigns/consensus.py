@@ -24,15 +24,18 @@ from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import counted, percent, rounded
 from slim_core.store import schema
 
-RIGHT, WRONG, UNSURE, EMPTY = 1, 0, -1, 2
-WORDS = {RIGHT: "right", WRONG: "wrong", EMPTY: "empty", UNSURE: "unsure"}  # in the order in which they are offered
-KEYS = {RIGHT: "1", WRONG: "0", EMPTY: "e", UNSURE: "u"}
+RIGHT, WRONG, UNSURE, EMPTY, PARTLY = 1, 0, -1, 2, 3
+WORDS = {  # in the order in which they are offered
+    RIGHT: "right", WRONG: "wrong", PARTLY: "partly", EMPTY: "empty", UNSURE: "unsure",
+}  # fmt: skip
+KEYS = {RIGHT: "1", WRONG: "0", PARTLY: "p", EMPTY: "e", UNSURE: "u"}
 VALUES = tuple(WORDS)
 NAMED = {word: value for value, word in WORDS.items()}
 WRITTEN = {**NAMED, **{key: value for value, key in KEYS.items()}, **{str(value): value for value in VALUES}}
 LISTED = ", ".join(f"{value} or {word}" for value, word in WORDS.items())  # for messages
 
-# What answers add up to, and all that is computed from them: an empty map is a wrong one.
+# What answers add up to, and all that is computed from them: an empty map is a wrong one; attention that is partly on
+# the object is neither right nor wrong.
 COUNTED = (RIGHT, WRONG, UNSURE)
 COUNTED_AS_WRONG = (WRONG, EMPTY)
 
@@ -44,8 +47,8 @@ T = TypeVar("T")
 
 
 def counts_as(value: int) -> int:
-    """What an answer counts as, one of COUNTED: empty counts as wrong."""
-    return WRONG if value in COUNTED_AS_WRONG else value
+    """What an answer counts as, one of COUNTED: empty as wrong, partly as neither right nor wrong."""
+    return WRONG if value in COUNTED_AS_WRONG else RIGHT if value == RIGHT else UNSURE
 
 
 def check_value(value: object) -> None:

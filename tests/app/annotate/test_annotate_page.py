@@ -13,8 +13,9 @@ from streamlit.testing.v1.element_tree import ButtonGroup
 from app import session
 from app.annotate import sections
 from slim_core.annotation.plan import Plan, open_campaign
+from slim_core.metrics import AVERAGE, WGA
 from slim_core.store import AnswerIn, CampaignSettings, Pipeline, schema
-from tests.app.conftest import box, hop
+from tests.app.conftest import box, finish, hop
 
 
 def said(app: AppTest) -> str:
@@ -125,15 +126,15 @@ def test_who_has_answered_all_of_theirs_is_not_told_to_answer_the_rest(show) -> 
     store = session.store()
     space = store.runs.all(kind="space")[0]
     campaign = open_campaign(store, Plan(space.id, {0: 2, 1: 2}, name="pair", overlap=2), "lea")
-    assert "the remaining images, or curate" in said(show("annotate", campaign=campaign.id))
+    assert "the remaining images, or see" in said(show("annotate", campaign=campaign.id))
     given = [AnswerIn(f"mine-{item.id}", item.id, 1) for item in store.campaigns.items(campaign.id)]
     store.answers.save(campaign.id, session.viewer().name, given)
-    assert "the others' answers, or curate" in said(show("annotate", campaign=campaign.id))
+    assert "the others' answers, or see" in said(show("annotate", campaign=campaign.id))
     assert "you have given" in said(show("annotate", campaign=campaign.id, section="campaign"))
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_nobody_is_told_to_answer_or_to_curate_who_may_not(show, as_person) -> None:
+def test_nobody_is_told_to_answer_or_to_go_on_who_may_not(show, as_person) -> None:
     store = session.store()
     named = CampaignSettings(options={"members": ["ann@lab.org"]})
     (space,) = store.runs.all(kind="space")
@@ -144,13 +145,13 @@ def test_nobody_is_told_to_answer_or_to_curate_who_may_not(show, as_person) -> N
     def told(email: str, section: str) -> set[str]:
         as_person(email)
         advised = said(show("annotate", campaign=campaign.id, section=section)).partition("**Next:** ")[2]
-        return {"remaining", "others'", "curate"} & set(advised.split())
+        return {"remaining", "others'", "achieve."} & set(advised.split())
 
     for who, answer, elsewhere in (
         ("ann", {"remaining"}, {"remaining"}),
         ("ben", {"others'"}, {"others'"}),
         ("vic", {"others'"}, {"others'"}),
-        ("lea", {"others'", "curate"}, {"others'"}),
+        ("lea", {"others'", "achieve."}, {"others'"}),
     ):
         assert (told(f"{who}@lab.org", "answer"), told(f"{who}@lab.org", "agreement")) == (answer, elsewhere), who
 
@@ -196,6 +197,27 @@ def queued(show, filled_home: Path, waiting_queue: None) -> Pipeline:
 
 def test_without_an_answer_the_button_queues_what_can_be_done(queued: Pipeline) -> None:
     assert [run.kind for run in queued.runs] == ["curate", "train", "evaluate"]
+
+
+def test_once_pressed_the_page_shows_what_runs_in_place_of_the_button_and_then_the_comparison(
+    queued: Pipeline, show
+) -> None:
+    store = session.store()
+    campaign = str(queued.runs[0].campaign_id)
+
+    def drawn(section: str) -> tuple[set[str | None], str]:
+        app = show("annotate", campaign=campaign, section=section)
+        return {one.key for one in app.button}, said(app)
+
+    for section in ("answer", "campaign"):
+        keys, text = drawn(section)
+        assert f"stop-{queued.id}" in keys and "effect-retrain" not in keys and "**Next:**" not in text
+    for run in queued.runs:
+        finish(run.id, {WGA: 0.5, AVERAGE: 0.5})
+    keys, text = drawn("answer")
+    assert "effect-retrain" not in keys and "curate" not in text.partition("**Next:** ")[2]
+    store.answers.save(campaign, "ann", [AnswerIn("new", store.campaigns.items(campaign)[0].id, 1)])
+    assert "effect-retrain" in drawn("answer")[0], "of newer answers it may be pressed"
 
 
 @pytest.mark.slow

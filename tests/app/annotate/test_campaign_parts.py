@@ -430,10 +430,10 @@ def test_where_an_overlap_is_asked_for_progress_says_what_is_left_for_the_team(s
     assert answered.value == "5 of 12" and not missing(answered.help, "5 by 2 annotators", "12 by")
     assert "Each image needs 2 annotators: 7 images still need another annotator." in text(app)
     step = next(one for one in read(store, campaign.dataset_id).steps if one.name == "annotate")
-    assert (step.state, step.note) == ("running", "5 of 12 answered by 2 annotators")
+    assert (step.state, step.note) == ("running", "5 of 12 have both answers")
     store.answers.save(campaign.id, "cem", [AnswerIn(f"c{item.id}", item.id, 1) for item in items[5:]])
     step = next(one for one in read(store, campaign.dataset_id).steps if one.name == "annotate")
-    assert (step.state, step.note) == ("done", "12 of 12 answered by 2 annotators")
+    assert (step.state, step.note) == ("done", "12 of 12 have both answers")
     assert "still need another" not in text(part("overview", campaign.id))
 
 
@@ -569,7 +569,8 @@ def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
 
 def test_where_nobody_signs_in_nobody_has_a_role(pair: Campaign) -> None:
     app = part("overview", pair.id)
-    assert not app.toggle and "Members" not in [one.label for one in app.expander]
+    assert [one.key for one in app.toggle] == [f"effect-images-{pair.id}"]
+    assert "Members" not in [one.label for one in app.expander]
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_preview_that_is_saved_while_redis_is_away_is_followed(show, older) ->
 def test_a_subset_that_is_saved_below_a_campaign_while_redis_is_away_is_followed(show) -> None:
     store = session.store()
     campaign = open_campaign(store, Plan(store.runs.all(kind="space")[0].id, {0: 2, 1: 2}), "lea")
-    is_followed(show("annotate", campaign=campaign.id), "effect-curate", "curate")
+    is_followed(show("annotate", campaign=campaign.id, section="campaign"), "effect-curate", "curate")
 
 
 def is_followed(app: AppTest, button: str, kind: str) -> None:

@@ -42,7 +42,7 @@ MOUNT = f"""
 const {{ mount }} = await import("/annotate/annotator.js");
 const data = {{
   campaign: "c", who: "ann", token: "t", run: "r", urls: {json.dumps(URLS)}, examples: {{}}, split: "train", nSplit: 99,
-  overlap: 1, blind: false, guideline: "", ramp: "none",
+  overlap: 1, blind: false, guideline: "", ramp: "none", frame: 1,
   ...Object.fromEntries(["image", "heat", "veil", "contour", "tileImage", "tileHeat", "tileVeil", "tileContour"]
     .map((name) => [name, `/picture/${{name}}/ROW`])),
 }};

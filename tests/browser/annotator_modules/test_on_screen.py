@@ -46,7 +46,7 @@ def test_neither_key_nor_button_nor_swipe_answers_an_image_that_is_not_on_screen
     page.add_style_tag(content=static("annotate/annotator.css").read_text())
     annotation.run(MOUNT + "await begin({ unseen: true });")
     page.wait_for_selector("[data-part=loading]:not([hidden])")
-    for key in ("1", "0", "e", "u", "s", "ArrowRight", "ArrowLeft"):
+    for key in ("1", "0", "p", "e", "u", "s", "ArrowRight", "ArrowLeft"):
         page.keyboard.press(key)
     buttons = page.locator(".answers button, [data-act=skip]")
     for button in buttons.all():
@@ -55,12 +55,12 @@ def test_neither_key_nor_button_nor_swipe_answers_an_image_that_is_not_on_screen
     to("touchStart", 0.2)
     to("touchMove", 0.8)
     to("touchEnd")
-    assert buttons.evaluate_all("(found) => found.map((one) => one.ariaDisabled)") == ["true"] * 5
+    assert buttons.evaluate_all("(found) => found.map((one) => one.ariaDisabled)") == ["true"] * 6
     assert page.locator("[data-part=loading]").inner_text() == "Loading ..."
     assert answered(annotation) == []
     held.come()
     page.wait_for_selector("[data-part=stage][data-row='101']")
-    assert buttons.evaluate_all("(found) => found.map((one) => one.ariaDisabled)") == ["false"] * 5
+    assert buttons.evaluate_all("(found) => found.map((one) => one.ariaDisabled)") == ["false"] * 6
     page.keyboard.press("1")
     page.wait_for_selector("[data-unsent='0'] [data-row='102']")
     assert answered(annotation) == [(1, 1)]
@@ -142,3 +142,36 @@ def test_a_key_that_a_busy_page_hears_late_is_not_about_what_came_on_screen_mean
     )
     annotation.page.wait_for_selector("[data-unsent='0']")
     assert [item for item, _ in answered(annotation)] == list(range(1, n + 1))
+
+
+WIDE = '<svg xmlns="http://www.w3.org/2000/svg" width="160" height="100"/>'
+
+
+@pytest.mark.parametrize(
+    ("key", "is_framed"), [("", True), (" ", True), ("hhh", False)], ids=["overlay", "image", "contour"]
+)
+def test_the_whole_of_a_wide_image_is_shown_the_attention_where_the_model_saw_it_and_the_frame_below(
+    annotation: Annotation, key: str, is_framed: bool
+) -> None:
+    annotation.items = [1, 2]
+    page = annotation.page
+    page.add_style_tag(content=static("annotate/annotator.css").read_text())
+    page.route("**/picture/image/**", lambda route: route.fulfill(content_type="image/svg+xml", body=WIDE))
+    annotation.run(MOUNT + "await begin({ frame: 0.8 });")
+    for one in key:
+        page.keyboard.press(one)
+    page.wait_for_selector("[data-part=stage][data-row='101']")
+    [stage, over] = [
+        page.locator(where).bounding_box() for where in ("[data-part=stage]", "[data-part=stage] img:last-child")
+    ]
+    assert stage is not None and over is not None
+    share = 0.8 * 100 / 160 if is_framed else 1
+    assert over["width"] == over["height"] == pytest.approx(share * stage["width"], abs=1)
+    assert over["x"] - stage["x"] == pytest.approx((stage["width"] - over["width"]) / 2, abs=1)
+    assert page.locator("[data-part=frame]").is_visible() == is_framed
+    if is_framed:
+        outline, inside = (page.locator(f"[data-part=outline]{of}").bounding_box() for of in ("", " i"))
+        assert outline is not None and inside is not None
+        assert outline["width"] / outline["height"] == pytest.approx(1.6, abs=0.2)
+        assert outline["y"] >= stage["y"] + stage["height"], "beside the image"
+        assert inside["width"] / outline["width"] == pytest.approx(share, abs=0.1)

@@ -112,22 +112,6 @@ def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has
     assert [body.get("was") for body in annotation.sent["next"]] == [[before], [before], None]
 
 
-def test_a_dashboard_that_was_started_again_is_told_that_the_first_image_is_shown(annotation: Annotation) -> None:
-    annotation.items = [1]
-    told = annotation.run(
-        MOUNT
-        + """
-        const draw = await begin({ page: "before" }), n = () => told.length;
-        await until(() => n() === 1);
-        draw({ page: "before", token: "renewed" });
-        const same = n();
-        draw({ page: "after" });
-        return [told, same];
-    """
-    )
-    assert told == [["shown", "shown"], 1]
-
-
 def test_the_page_hears_that_all_of_ones_own_are_answered_and_then_that_all_are(annotation: Annotation) -> None:
     annotation.progress |= {"answered": 40}
     annotation.run(MOUNT + "await begin(); window.told = told;")

@@ -99,7 +99,7 @@ def test_where_several_answer_each_image_all_of_them_see_the_same_number(annotat
         const of = (left, overlap) => share({ total: 30, done: 6 }, left, { ...split, overlap });
         return [of(22, 1), of(22, 2), of(24, 2)];
     """)
-    assert said == ["8 of 400 train images answered, 2.0 %"] + ["6 of 30 answered by 2 annotators"] * 2
+    assert said == ["8 of 400 train images answered, 2.0 %"] + ["6 of 30 images have both answers"] * 2
 
 
 def test_what_becomes_of_the_answers_is_said_before_a_long_reason(annotation: Annotation) -> None:

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from slim_core.annotation.agreement import ALPHA, KAPPA, agreement, annotators, disputes, n_tied, nominal_alpha
 from slim_core.store import Item
+from slim_core.store.campaigns.consensus import PARTLY, Consensus
 
 
 def cast(*columns: list[int | None]) -> list[tuple[int, str, int]]:
@@ -219,3 +220,16 @@ def test_it_is_one_only_where_no_two_observers_differ(counts: np.ndarray) -> Non
 @pytest.mark.parametrize("counts", [[[3, 0], [2, 0]], [[1, 0], [0, 1]], [[0, 0]]])
 def test_where_there_is_nothing_to_disagree_about_it_is_not_defined(counts: list[list[int]]) -> None:
     assert math.isnan(nominal_alpha(np.array(counts)))
+
+
+def test_partly_is_no_opinion_and_neither_right_nor_wrong():
+    with_partly = cast([1, 0, PARTLY, 1, 0], [1, 1, 0, PARTLY, 0])
+    without = [vote for vote in with_partly if vote[2] != PARTLY]
+    assert agreement(with_partly) == agreement(without) and agreement(with_partly).n_items == 3
+    items = [Item(item, item, 0, item) for item in range(5)]
+    assert [one.item.id for one in disputes(items, with_partly)] == [1]
+    assert annotators(items, with_partly, [])[["partly", "others_n"]].to_numpy().tolist() == [[1, 3], [1, 3]]
+    consensus = Consensus()
+    for item, who, value in with_partly:
+        consensus.push((item, who), value)
+    assert consensus.by_row() == {0: 1, 1: -1, 2: 0, 3: 1, 4: 0}

@@ -29,7 +29,7 @@ def test_an_evaluation_and_a_comparison_have_it_too(capsys):
 
 
 def test_the_progress_of_a_campaign_too(capsys):
-    state = {"answered": 4883, "total": 4883, "share": 0.03, "right": 2438, "wrong": 1225, "empty": 0, "unsure": 1220}
-    store = SimpleNamespace(campaigns=SimpleNamespace(progress=lambda _: state | {"votes": 4883, "needed": 0}))
+    state = {"answered": 4883, "total": 4883, "share": 0.03, "right": 2438, "wrong": 1225, "unsure": 1220}
+    store = SimpleNamespace(campaigns=SimpleNamespace(progress=lambda _: state | {"partly": 0, "empty": 0}))
     _show_progress(store, SimpleNamespace(id="c-1", split="train", overlap=1))
     assert "4,883 of 4,883 answered" in capsys.readouterr().out

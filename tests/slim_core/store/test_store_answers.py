@@ -198,7 +198,7 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"value": 3}, ("3", "1 or right, 0 or wrong, 2 or empty, -1 or unsure")),
+        ({"value": 4}, ("4", "1 or right, 0 or wrong, 3 or partly, 2 or empty, -1 or unsure")),
         ({"value": True}, ("True",)),
         ({"value": 1.0}, ("1.0",)),
         ({"value": "1"}, ("'1'",)),

@@ -12,7 +12,7 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Run, Store
-from slim_core.store.campaigns.consensus import FROM_MASKS
+from slim_core.store.campaigns.consensus import FROM_MASKS, PARTLY
 from slim_core.store.runs.rows import lock_run
 from slim_core.store.schema import runs
 from tests.refusals import refusal
@@ -78,18 +78,20 @@ def test_progress_counts_answers_shares_and_minutes(store: Store, campaign: Camp
     answer(store, campaign, "c", ids[2], -1, ms=30_000)
     answer(store, campaign, "d", ids[3], 1, ms=0)
     answer(store, campaign, "e", ids[3], None, ms=60_000)
+    answer(store, campaign, "f", ids[4], PARTLY, ms=0)
     progress = store.campaigns.progress(campaign.id)
     assert progress == {
         "total": 9,
-        "answered": 3,
-        "done": 3,
+        "answered": 4,
+        "done": 4,
         "right": 1,
         "wrong": 1,
-        "unsure": 1,
+        "unsure": 2,
+        "partly": 1,
         "empty": 0,
-        "answers": 4,
+        "answers": 5,
         "simulated": 0,
-        "share": pytest.approx(3 / 40),
+        "share": pytest.approx(4 / 40),
         "minutes": pytest.approx(3.0),  # an undone answer took its time too, as in the table of annotators
     }
 
