@@ -38,7 +38,7 @@ if any(one.status == "done" for one in evaluations):
         if compared is None:  # the only evaluation was deleted since: the page has nothing to compare
             st.rerun()
         loop = loop_state.read(store, dataset.id)
-        found = loop_state.verdict(loop, compared, named=verbatim)
+        found = loop_state.verdict(loop, compared, loop_state.facts_of(loop, compared), named=verbatim)
         if found is not None:
             verdict.show(found)
         choice = choose(compared)

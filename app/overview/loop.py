@@ -12,7 +12,7 @@ from app.services import queueing
 from app.services.loop_state import ANSWERED_SINCE, Loop, LoopStep
 from app.ui import next_step, reruns, submit
 from app.ui.messages import errors_shown, verbatim
-from slim_core.formatting import counted, shortened
+from slim_core.formatting import counted
 from slim_core.parameters import parameters
 from slim_core.steps.specs import STEPS
 
@@ -110,9 +110,7 @@ def _to_comparison(loop: Loop) -> None:
                 st.rerun()
 
 
-LETTERS = 60  # of the name of a run: six lines of a card, whose row is as high as its highest
-
-# state -> (icon, colour, label)
+# state -> (icon, colour, label): the icons differ too, for those who see no difference between the colours
 _BADGES = {
     "done": ("check_circle", "green", "done"),
     "running": ("pending", "blue", "in progress"),
@@ -120,31 +118,27 @@ _BADGES = {
     "stopped": ("stop_circle", "gray", "stopped"),
     "open": ("radio_button_unchecked", "gray", "to do"),
 }
-_QUEUED = ("schedule", "blue", "queued")  # what waits is not in progress
+_QUEUED, _NEXT = ("schedule", "blue", "queued"), ("arrow_circle_right", "orange", "next")
 
 
 def show_row(loop: Loop) -> None:
-    """All steps; the next one is marked."""
-    columns = st.columns(len(loop.steps), gap="small")
-    for position, (column, step) in enumerate(zip(columns, loop.steps, strict=True), start=1):
-        with column.container(border=True, height="stretch", key=f"loop-{step.name}"):
-            _card(position, step, is_next=step is loop.next)
+    """All steps as one strip of links; the next one is marked, and what a symbol means is under the pointer."""
+    with st.container(horizontal=True, gap="small", key="loop-steps"):
+        for step in loop.steps:
+            icon, colour, label = _badge(step, is_next=step is loop.next)
+            is_told = step.state == "running" and step.run is None  # the answers so far
+            name = f":{colour}[:material/{icon}:] {step.title}{f' · {step.note}' if is_told else ''}"
+            about = f"{label}: {verbatim(step.note)}" if step.note and label != "queued" and not is_told else label
+            next_step.link(step.page, name, icon="", help=about.capitalize(), **step.params)
 
 
-def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
-    icon, colour, label = _BADGES[step.state]
-    if is_next and step.state == "open":
-        icon, colour, label = "arrow_circle_right", "orange", "next"
-    waits = step.run is not None and step.run.status == "queued"
-    if waits:
-        icon, colour, label = _QUEUED
-    next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
-    st.markdown(f":{colour}[:material/{icon}: {label}]")
-    note = "" if waits else shortened(step.note, LETTERS)
-    st.caption(verbatim(note) or " ", help=verbatim(step.note) if note not in ("", step.note) else None)
+def _badge(step: LoopStep, *, is_next: bool) -> tuple[str, str, str]:
+    if step.run is not None and step.run.status == "queued":  # what waits is not in progress
+        return _QUEUED
+    return _NEXT if is_next and step.state == "open" else _BADGES[step.state]
 
 
-USUAL = ("headline", "news", "story", "tries", "figures", "steps")
+USUAL = ("headline", "steps", "next", "finder", "figures")
 _ORDER = "overview-order"  # of the session: (visit, data set), and the order that holds for them
 
 

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from app import session
+from app.overview import tries
 from app.overview.loop import make, show_loop, show_row
-from app.overview.tries import show_tries
-from app.overview.verdict import for_news, show, show_figures, show_story, state
+from app.overview.verdict import for_news, show, show_figures, show_headline, state
 from app.services import loop_state
 from app.services.results import comparison
 from app.ui import demo_data, export, next_step, pick, progress, verdict
@@ -43,38 +43,37 @@ if len(loop.results) > 1 or loop.after is not None:
         chosen = show(loop.results)
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
-# a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other
-present = [*(["headline", "story", "figures"] if loop.before else []), *(["tries"] if loop.after else [])]
-place = make(dataset.id, ["news", "steps", *present])
-found = loop_state.verdict(loop, compared, named=verbatim) if compared is not None else None
+facts = loop_state.facts_of(loop, compared) if compared is not None else loop_state.Facts()
+found = loop_state.verdict(loop, compared, facts, named=verbatim) if compared is not None else None
+# a place of its own for each part: one that comes or goes changes no other
+place = make(dataset.id, ["steps", "next", *(["headline", "figures"] if loop.before else [])])
 with place["headline"]:
-    if found is not None:
-        verdict.show(found)
-    elif loop.before is not None:
-        verdict.show_before(loop.before.metrics or {})
-with place["news"]:
-    in_pipelines = progress.show_pipelines(dataset.id)
-    is_perfect = found is not None and found.is_perfect
-    has_next = not in_pipelines and not is_perfect and show_loop(dataset, loop)
-    if in_pipelines:
-        st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
-if loop.before is None:
-    with place["news"]:
-        verdict.show_what_test_can_show(dataset.report)
-with place["story"]:
-    show_story(loop, found, said)
-with place["tries"]:
-    facts = loop_state.facts_of(loop, compared) if compared is not None else loop_state.Facts()
-    # beside the verdict they answer, and in sight of their progress
-    has_tries = show_tries(loop.result, found, facts, said)
-with place["figures"]:
-    show_figures(loop, compared, found, said)
+    show_headline(loop, found, said)
 with place["steps"]:
     show_row(loop)
-    if in_pipelines:
-        progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
-    elif not has_next:
-        progress.show_next(loop, found, below_pipelines=True, below_tries=has_tries)
+with place["next"]:
+    in_pipelines = progress.show_pipelines(dataset.id)
+    to_try = tries.offered(loop.result, found, said)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if in_pipelines:
+            progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
+        elif found is not None and found.is_perfect:
+            progress.show_next(loop, found)
+        elif show_loop(dataset, loop):
+            pass
+        elif loop.next is None and loop.result is not None and to_try:
+            tries.show_next(to_try[0], loop.result)
+            to_try = to_try[1:]
+        else:
+            progress.show_next(loop, found, below_pipelines=True)
+        if found is not None and not found.is_perfect:
+            tries.show_menu(to_try, loop.result, facts)
+    if loop.before is None:
+        verdict.show_what_test_can_show(dataset.report)
+with place["finder"]:
+    pass  # what the model uses: at most three rows of crops, a sentence each
+with place["figures"]:
+    show_figures(loop, compared, found, said)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     # also while the above still polls, for a moment after the last run: then it stops

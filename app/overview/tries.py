@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -254,25 +254,46 @@ def still_falls(losses: Sequence[float]) -> tuple[float, float] | None:
     return (before, last) if before > 0 and last <= (1 - FALLS) * before else None
 
 
-def show_tries(result: Result | None, verdict: Verdict | None, facts: Facts, said: set[str]) -> bool:
-    """Nothing without a verdict, and for those who may queue nothing; returns whether there is something to try.
+def offered(result: Result | None, verdict: Verdict | None, said: set[str]) -> Sequence[Try]:
+    """What may be tried where nothing is better yet, by those who may queue it; ``said``: of ``errors_shown``."""
+    is_asked = result is not None and result.after is not None and verdict is not None
+    if result is None or not is_asked or verdict is None or verdict.way > 0 or verdict.is_perfect:
+        return ()
+    if session.viewer().may("lead"):
+        with errors_shown(said):
+            return tries(result)
+    return ()
 
-    ``said``: of ``errors_shown``.
-    """
-    offered: Sequence[Try] = ()
-    if result is None or result.after is None or verdict is None or not session.viewer().may("lead"):
-        return False
-    waits = _is_retraining(result)
-    with errors_shown(said):
-        if verdict.way <= 0 and not verdict.is_perfect:
-            offered = tries(result)
-        if offered:
-            st.markdown(f"**Try next**, {'once the steps above are done' if waits else 'based on these runs'}")
-            for column, one in zip(st.columns(len(offered)), offered, strict=True):
-                with column.container(border=True, height="stretch"):
-                    _offer(one, result, waits=waits)
-        _controls(result, facts, waits=waits)
-    return bool(offered)
+
+def show_next(one: Try, result: Result) -> None:
+    """A try as the one next thing to do."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Next:** {one.why}", width="stretch")
+        _button(one, result, type="primary")
+
+
+def show_menu(found: Sequence[Try], result: Result | None, facts: Facts) -> None:
+    """These tries, and what is simpler, behind one press; nothing where nothing is left."""
+    if result is None or result.after is None or not session.viewer().may("lead"):
+        return
+    waits, controls = _is_retraining(result), _controls(result, facts)
+    if not found and not controls:
+        return
+    with st.popover("Other steps", icon=":material/more_horiz:", key="other-steps"):
+        if waits:
+            st.caption("Once the steps above are done:")
+        for one in found:
+            st.markdown(one.why)
+            _button(one, result, waits=waits)
+        if controls:
+            other = "model without any answers" if used_answers(result) else "simpler model"
+            st.markdown(f"Would a {other} do as well?")
+        for control in controls:
+            key = f"try-{control.name}-{result.id}"
+            if st.button(control.label, key=key, icon=control.icon, help=control.help, disabled=waits):
+                with errors_shown():
+                    control.act(result)
+                    st.rerun()
 
 
 def _is_retraining(result: Result) -> bool:
@@ -281,13 +302,14 @@ def _is_retraining(result: Result) -> bool:
     return any(one.state == "active" and one.kind in ("comparison", "retraining", "unasked") for one in known)
 
 
-def _offer(one: Try, result: Result, *, waits: bool) -> None:
-    st.markdown(one.why)
+def _button(
+    one: Try, result: Result, *, type: Literal["primary", "secondary"] = "secondary", waits: bool = False
+) -> None:
     if one.act is None:
         next_step.link("annotate", one.label, **one.link)
         return
     key = f"try-{one.name}-{result.id}"
-    if st.button(one.label, key=key, icon=":material/play_arrow:", disabled=waits):
+    if st.button(one.label, key=key, icon=":material/play_arrow:", type=type, disabled=waits):
         with errors_shown():
             one.act()
             st.rerun()
@@ -313,22 +335,12 @@ _RANDOM = Control(
 )
 
 
-def _controls(result: Result, facts: Facts, *, waits: bool) -> None:
+def _controls(result: Result, facts: Facts) -> list[Control]:
+    """Those that are not there yet."""
     method = queueing.unasked_for(result.reference)
     without = Control("unasked", method.action, ":material/group_off:", method.about, queueing.to_unasked)
     needless = {
         _RANDOM: facts.random or loop_state.is_control(result, result),
         without: facts.unasked or queueing.is_itself_unasked(result),
     }
-    missing = [one for one, is_known in needless.items() if not is_known]
-    if not missing:
-        return
-    other = "model without any answers" if used_answers(result) else "simpler model"
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Would a {other} do as well? Train one to find out.", width="stretch")
-        for one in missing:
-            key = f"try-{one.name}-{result.id}"
-            if st.button(one.label, key=key, icon=one.icon, help=one.help, disabled=waits):
-                with errors_shown():
-                    one.act(result)
-                    st.rerun()
+    return [one for one, is_known in needless.items() if not is_known]

@@ -1,8 +1,10 @@
-"""What the model got wrong, why, and what the verdict rests on: three texts, the groups before and after, examples."""
+"""The verdict with its reasons, the groups before and after, examples."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,13 +13,14 @@ import streamlit as st
 from app import session
 from app.services import shape_progress
 from app.services.results.comparison import maps_of, predictions_of
-from app.ui import attention_change, groups, next_step, pick, pictures, reruns, tables
+from app.ui import attention_change, groups, next_step, pick, pictures, reruns, tables, verdict
 from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.reruns import fragment
 from slim_core.evaluation import diagnosis
 from slim_core.evaluation.charts.layout import CHOSEN, WORST
 from slim_core.evaluation.charts.results import group_frame, group_intervals, lowest
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
+from slim_core.evaluation.two_models import worst_judged
 from slim_core.evaluation.verdict import can_show
 from slim_core.formatting import percent, points
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, groups_of, of_environments, worst_of
@@ -37,47 +40,98 @@ NUMBERS = {
     AIOU: ("AIoU", "AIoU"),
 }
 BEFORE, AFTER = "reference", "retrained"
-N_EXAMPLES, N_MISTAKES = 3, 2  # of three narrow views each, of two wide ones
-WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
+N_EXAMPLES, N_MISTAKES = 2, 2  # of three narrow views each, of two wide ones
+THUMB_PX = 96  # of an image that says what a group is
+WIDE_PX, HIGH_PX = 288, 360  # of an example, however many views it has; of the chart beside all of them
 
 
-def show_story(loop: Loop, found: Verdict | None, said: set[str]) -> None:
-    """What the reference model gets wrong, why, and what the verdict rests on. ``said``: of ``errors_shown``."""
-    if loop.before is not None and loop.before.metrics is not None:
-        with errors_shown(said):
-            _texts(loop.before, found)
+def show_headline(loop: Loop, found: Verdict | None, said: set[str]) -> None:
+    """The verdict, or its first number until there is one; the reasons behind one press; the worst groups beside it.
+
+    ``said``: of ``errors_shown``.
+    """
+    before, after = loop.before, loop.after
+    if before is None or before.metrics is None:
+        return
+    text, picture = st.columns([5, 3], vertical_alignment="center")
+    with text:
+        if found is not None:
+            verdict.show(found)
+        else:
+            verdict.show_before(before.metrics)
+        with errors_shown(said), st.popover("Why", icon=":material/psychology_alt:", key="why"):
+            _texts(before, found)
+    with picture, errors_shown(said):
+        _worst_groups(before, after, found)
 
 
-def show_figures(loop: Loop, compared: Compared | None, verdict: Verdict | None, said: set[str]) -> None:
+def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, said: set[str]) -> None:
     """What the story rests on: its numbers, every group, and images. ``said``: of ``errors_shown``."""
     before, after = loop.before, loop.after
     if before is None or before.metrics is None:
         return
     with errors_shown(said), st.container(key="headline-numbers"):  # page.css keeps its room
-        _numbers(before, after, verdict)
+        _numbers(before, after, found)
     with errors_shown(said):
         left, right = st.columns([5, 3], gap="large")
         with left:
             _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
         with right, errors_shown(said):
             if compared is not None:
-                _examples(compared, before, after, verdict)
+                _examples(compared, before, after, found)
 
 
 def _texts(before: Run, found: Verdict | None) -> None:
-    """Three boxes of text."""
+    """What the reference model gets wrong, why, and what the verdict rests on."""
     metrics, table = before.metrics or {}, session.store().datasets.table(before.dataset_id)
     texts = [
-        (":material/error: What it gets wrong", diagnosis.wrong(metrics, before.spec["split"], named=verbatim)),
-        (":material/search: Why", diagnosis.why(metrics, table, named=verbatim)),
-        (":material/straighten: What the test can show", can_show(_counts(metrics), named=verbatim))
+        ("What it gets wrong", diagnosis.wrong(metrics, before.spec["split"], named=verbatim)),
+        ("Why", diagnosis.why(metrics, table, named=verbatim)),
+        ("What the test can show", can_show(_counts(metrics), named=verbatim))
         if found is None or not found.why
-        else (":material/balance: What the verdict rests on", found.why),
+        else ("What the verdict rests on", found.why),
     ]
-    for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):
-        with column.container(border=True, height="stretch"):
-            st.markdown(f"**{title}**")
-            st.markdown(text)
+    for title, text in texts:
+        st.markdown(f"**{title}**")
+        st.markdown(text)
+
+
+def _worst_groups(before: Run, after: Run | None, found: Verdict | None) -> None:
+    """The worst group before, and the one that is the worst now, each as two bars; of estimated ones two images say
+    what they are. Nothing beside numbers of several seeds, which these are not."""
+    was, now = worst_judged(before.metrics or {}), worst_judged((after.metrics if after else None) or {})
+    rates = None if was is None else (was["accuracy"], now["accuracy"] if now else None)
+    if was is None or (found is not None and found.rates not in (None, rates)):
+        return
+    old, new = ({one["name"]: one for one in groups_of(run.metrics or {})} if run else {} for run in (before, after))
+    names = list(dict.fromkeys([was["name"], *([now["name"]] if now else [])]))
+    images = _images_of(before, names) if of_environments(before.metrics or {}) else {}
+    st.html("".join(_bars(name, old.get(name), new.get(name), images.get(name, "")) for name in names))
+
+
+def _bars(name: str, was: Mapping[str, Any] | None, now: Mapping[str, Any] | None, images: str) -> str:
+    n = (was or now or {}).get("n", 0)
+    rows = "".join(
+        f'<span>{word}</span><i class="{word}" style="--rate: {one["accuracy"]:.4f}"></i>'
+        f"<b>{percent(one['accuracy'])}</b>"
+        for word, one in ((BEFORE, was), (AFTER, now))
+        if one is not None and one["accuracy"] is not None
+    )
+    title = f"<div>{html.escape(name)} <small>n = {n:,}</small></div>"
+    return f'<div class="slim-group">{images}<div>{title}<div class="bars">{rows}</div></div></div>'
+
+
+def _images_of(evaluation: Run, names: Sequence[str]) -> dict[str, str]:
+    """Two images of each group that has a number for a name."""
+    seen = predictions_of(evaluation)
+    view = pictures.View()
+    return {
+        name: "".join(
+            f'<img src="{pictures.address(evaluation.dataset_id, view, THUMB_PX, int(row))}" alt="Image {row}">'
+            for row in seen.loc[seen["group_name"] == name, "row"].head(2)
+        )
+        for name in names
+    }
 
 
 def _counts(metrics: Mapping[str, Any]) -> dict[str, int]:
@@ -92,7 +146,8 @@ def _numbers(before: Run, after: Run | None, found: Verdict | None) -> None:
     """
     newest = after or before
     metrics, old = newest.metrics or {}, (before.metrics or {}) if after is not None else {}
-    for column, (key, (name, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+    known = {key: about for key, about in NUMBERS.items() if key in (WGA, AVERAGE) or metrics.get(key) is not None}
+    for column, (key, (name, term)) in zip(st.columns(len(known)), known.items(), strict=True):
         value, was = metrics.get(key), old.get(key)
         if key == WGA and found is not None and found.rates is not None:
             was, value = found.rates
@@ -111,7 +166,7 @@ def _numbers(before: Run, after: Run | None, found: Verdict | None) -> None:
     scored = metrics.get(COVERAGE)
     if not newest.spec.get("attention", True):  # as `slim run --frozen` does
         st.caption("Attention is not scored: this model was evaluated without attention maps.")
-    elif scored is not None:
+    elif scored is not None and scored < 1:
         dataset, split = before.dataset_id, str(before.spec["split"])
         none = shape_progress.not_scored_yet(dataset, split) or "no image has a drawing, mask or box."
         text = (
@@ -150,11 +205,17 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
         now = predictions_of(after)
         rows = _shown_rows(was, now, worst, found)
         pairs = paired(was, now).set_index("row", drop=False)
-        shown = [attention_change.tile(pairs.loc[row].to_dict(), maps[0], maps[1]) for row in rows]
+        shown = [_numbered(attention_change.tile(pairs.loc[row].to_dict(), maps[0], maps[1])) for row in rows]
     if shown:
         pictures.linked(before.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
     cell = f"{before.id}.group.{worst['group']}"
     next_step.link("compare", "All images of the group", icon="photo_library", dataset=before.dataset_id, cell=cell)
+
+
+def _numbered(tile: pictures.Tile) -> pictures.Tile:
+    """With the number of the image below it, where its group would stand: the title says that once."""
+    first, *others = tile.views
+    return replace(tile, views=[replace(first, name=pictures.quiet(f"image {tile.row}")), *others], lines=())
 
 
 def _mistakes(was: pd.DataFrame, worst: dict[str, Any], split: str) -> list[dict[Hashable, Any]]:
@@ -173,14 +234,15 @@ def _shown_rows(was: pd.DataFrame, now: pd.DataFrame, worst: dict[str, Any], fou
     wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
     if wrong:
         st.markdown(
-            f"**{name}: still wrong**. Image, attention before, after",
-            help="Typical images of the worst group that both models get wrong: those of medium confidence.",
+            f"**{name}: still wrong**",
+            help="Image, attention before, attention after. Typical images of the worst group that both models get "
+            "wrong: those of medium confidence.",
         )
         return wrong
     st.markdown(
-        f"**{name}: image, attention before, after**",
-        help="Examples of the change: images of the worst group that turned right, sorted by the gain in "
-        "attention on the object.",
+        f"**{name}: before and after**",
+        help="Image, attention before, attention after: images of the worst group that turned right, sorted by the "
+        "gain in attention on the object.",
     )
     return examples_of_change(was, now, worst["group"], N_EXAMPLES)
 

@@ -394,17 +394,16 @@ def is_control(one: Result, result: Result) -> bool:
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
 
 
-def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:
+def verdict(loop: Loop, compared: Compared, facts: Facts, *, named: Named = str) -> Verdict | None:
     """Whether the result is better than its reference; of a reference without a mistake, that there is nothing to fix.
 
-    None where it is no pair, or not read yet. ``named``: as in slim_core.evaluation.verdict.
+    None where it is no pair, or not read yet. ``facts``: its own; ``named``: as in slim_core.evaluation.verdict.
     """
     if loop.before is not None and loop.after is None:
         return verdicts.nothing_to_fix(loop.before.metrics or {}, str(loop.before.spec["split"]))
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost: dict[Any, Any] = compared.rows.loc[loop.after.id].to_dict()
-    facts = facts_of(loop, compared)
     outcomes = outcomes_of(loop.before, loop.after)
     beside = {"A random subset of the same size": facts.random}
     if loop.result is not None:

@@ -59,17 +59,18 @@ def register_data() -> None:
         here(WAIT_FOR_DATA)
 
 
-def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
+def link(page: str, label: str, *, icon: str = "arrow_forward", help: str | None = None, **params: str) -> None:
     """A link to a page by its name. To the page one is on it is a button: that page's address would lose the rest."""
     if params and page == (reruns.visited_page() or "overview"):
         key = "-".join(["link", page, label, *params.values()])
-        if st.button(label, key=key, icon=f":material/{icon}:" if icon else None, type="tertiary"):
+        if st.button(label, key=key, icon=f":material/{icon}:" if icon else None, help=help, type="tertiary"):
             go_to(page, **params)
         return
     st.page_link(
         file_of(page),
         label=label,
         icon=f":material/{icon}:" if icon else None,
+        help=help,
         query_params=params or None,
         width="content",
     )

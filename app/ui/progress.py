@@ -467,20 +467,16 @@ ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by i
 OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
 
 
-def show_next(
-    loop: Loop, verdict: Verdict | None = None, *, below_pipelines: bool = False, below_tries: bool = False
-) -> None:
+def show_next(loop: Loop, verdict: Verdict | None = None, *, below_pipelines: bool = False) -> None:
     """The one next thing, with a link to where it is done.
 
-    ``verdict``: whether the complete loop's result is better; ``below_pipelines``, ``below_tries``: the page shows
-    those, too.
+    ``verdict``: whether the complete loop's result is better; ``below_pipelines``: the page shows those, too.
     """
     step = loop.next
     if verdict is not None and verdict.is_perfect:
         next_step.show("add test images on which a shortcut would show, and evaluate again.", "data", "Data")
     elif step is None and verdict is not None and verdict.way <= 0:
-        ways = "try one of the steps under *Try next*, or compare the models" if below_tries else "compare the models"
-        next_step.show(f"this result is not shown to be better: {ways}.", "compare", "Compare")
+        next_step.show("this result is not shown to be better: compare the models.", "compare", "Compare")
     elif step is None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")
     elif step.state == "running" and step.run is not None:

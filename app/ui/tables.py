@@ -90,11 +90,12 @@ _HIDDEN = f"<i></i><style>{static('ui/live.css').read_text()}</style>"  # a styl
 
 
 def show_chart(figure: go.Figure, *, key: str, alt: str, toolbar: bool = False, **options: Any) -> None:
-    """A chart as wide as its column; ``toolbar``: with Plotly's buttons over it.
+    """A chart as wide as its column, with a download under the pointer; ``toolbar``: with all of Plotly's buttons.
 
     ``figure`` has its height in pixels; ``alt``: what a screen reader reads out; ``options`` as of st.plotly_chart.
     """
-    config = {"displayModeBar": toolbar, "displaylogo": False}
+    config: dict[str, Any] = {"displaylogo": False, "toImageButtonOptions": {"filename": key, "scale": 2}}
+    config |= {"displayModeBar": True} if toolbar else {"modeBarButtons": [["toImage"]]}
     place = st.container(key=f"chart-{key}", height=figure.layout.height, border=False)
     place.plotly_chart(figure, key=key, alt=alt, config=config, **options)
 

@@ -108,6 +108,8 @@ def base_layout(
     for name, part in {**axes, **parts, **own}.items():
         figure.layout[name] = part  # update_layout() takes five times as long, to keep what was said of them before
     _names_as_written(figure)
+    if not _has_legend(figure):  # the plot takes its room
+        figure.layout.margin.t = MARGIN["b"]
     figure.layout.height = height + _room_of_legend(figure)
     return figure
 
@@ -117,6 +119,12 @@ def without_legend(figure: go.Figure) -> go.Figure:
     figure.layout.height -= _room_of_legend(figure)
     figure.layout.showlegend = False
     return figure
+
+
+def _has_legend(figure: go.Figure) -> bool:
+    """Plotly draws none of a single trace, unless it is asked to."""
+    least = 0 if figure.layout.showlegend else 1
+    return len(_listed(figure)) > least
 
 
 def _room_of_legend(figure: go.Figure) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app import session
+from app.overview import tries as tries_module
 from app.overview.tries import (
     MOST,
     Way,
@@ -25,7 +27,10 @@ from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.trainings import retrain_spec
 from slim_core.steps.specs import parse_spec
-from tests.app.conftest import Show, finish, texts
+from tests.app.conftest import Show, finish
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 
 pytestmark = pytest.mark.usefixtures("filled_home")
 
@@ -154,10 +159,15 @@ def test_a_try_is_not_offered_once_its_model_is_there() -> None:
 
 
 @pytest.mark.usefixtures("waiting_queue")
-def test_where_all_tries_are_done_no_heading_stands_over_nothing(show: Show, monkeypatch) -> None:
-    assert "**Try next**" in texts(show("overview"))
-    monkeypatch.setattr("app.overview.tries.tries", lambda _result: [])
-    assert "Try next*" not in texts(show("overview"))
+def test_where_nothing_is_left_to_try_no_menu_stands_over_nothing(show: Show, monkeypatch) -> None:
+    assert has_menu(show("overview"))
+    monkeypatch.setattr(tries_module, "tries", lambda _result: [])
+    monkeypatch.setattr(tries_module, "_controls", lambda *_: [])
+    assert not has_menu(show("overview"))
+
+
+def has_menu(app: AppTest) -> bool:
+    return any("other-steps" in block.proto.id for block in app.get("popover"))
 
 
 @pytest.mark.usefixtures("waiting_queue")

@@ -36,8 +36,16 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 
+DONE, QUEUED, RUNNING = "check_circle", "schedule", "pending"  # symbols of steps
+
+
 def texts(app) -> str:
     return "\n".join(element.value for element in [*app.markdown, *app.caption])
+
+
+def n_steps(app, state: str) -> int:
+    """How many steps of the strip are so."""
+    return sum(f":material/{state}:" in link.proto.label for link in app.get("page_link"))
 
 
 def results(app) -> Selectbox[str]:
@@ -56,7 +64,7 @@ def test_a_first_visit_is_told_to_register_data_and_offered_the_demo(show) -> No
 def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     app = show("overview")
     assert "find out where small-resnet looks after 100 epochs" in texts(app)
-    assert texts(app).count("done]") == 1
+    assert n_steps(app, DONE) == 1
     app.number_input(key=f"epochs-loop-{session.store().datasets.all()[0].id}").set_value(3).run()
     app.button(key="loop-questions").click().run()
     assert not app.exception
@@ -67,7 +75,7 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert "attention, select candidates**" in texts(app), "also in a browser that comes later"
     assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
     assert len(app.get("progress")) == 1, "one line for all steps, none for each"
-    assert texts(app).count("queued]") == 3 and "in progress" not in texts(app), "train, attention and space wait"
+    assert n_steps(app, QUEUED) == 3 and not n_steps(app, RUNNING), "train, attention and space wait"
     app.button(key=f"stop-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
     app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
@@ -222,15 +230,15 @@ def keys(app) -> set[str]:
 @pytest.mark.usefixtures("filled_home")
 def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(show) -> None:
     app = show("overview")
-    assert texts(app).count("done]") == 8
+    assert n_steps(app, DONE) == 8
     better = "**Better**" in texts(app)
-    assert ["loop is complete" in texts(app), "to be better" in texts(app)] == [better, not better]
+    is_tried = any((one.key or "").startswith("try-") and one.proto.type == "primary" for one in app.button)
+    assert ["loop is complete" in texts(app), is_tried] == [better, not better]
     worst = next(metric for metric in app.metric if metric.label == "Worst-group accuracy")
     runs = session.store().runs
     after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
     assert worst.value == percent(after.metrics["wga"])
     assert worst.delta.endswith("points")
-    assert any(f"is scored on {percent(1.0)} of the images" in one.value for one in app.caption)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -241,6 +249,22 @@ def test_an_image_that_was_drawn_on_after_the_evaluation_is_not_said_to_have_no_
     told = texts(show("overview"))
     assert "not scored: 1 test image has a" in told
     assert "no image has" not in told
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_there_is_no_tile_for_a_score_that_is_not_there(show) -> None:
+    assert len(show("overview").metric) == 4
+    as_if_not_scored()
+    assert len(show("overview").metric) == 2
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_facts_of_a_result_are_counted_once(show, monkeypatch) -> None:
+    counted = []
+    real = loop_state.facts_of
+    monkeypatch.setattr(loop_state, "facts_of", lambda *given: counted.append(1) or real(*given))
+    show("overview")
+    assert len(counted) == 1
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -261,7 +285,10 @@ def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> No
     assert "trained on" in told and "24 images" in told
     assert "24 votes of the simulated annotator" in told and " min" not in told, "no minutes are made up"
     pictures = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
-    assert pictures.count("slim-tile") == 3 and pictures.count("its heat map") == 6
+    bars = next(block.proto.body for block in app.get("html") if "slim-group" in block.proto.body)
+    worst = min(before.metrics["groups"], key=lambda group: group["accuracy"])
+    assert worst["name"] in bars and percent(worst["accuracy"]) in bars, "the worst group stands beside the headline"
+    assert pictures.count("slim-tile") == 2 and pictures.count("its heat map") == 4
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -301,7 +328,7 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
         parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
     )
     app = show("overview")
-    assert "it gets wrong" in known and "it gets wrong" in texts(app) and texts(app).count("done]") == 8
+    assert "it gets wrong" in known and "it gets wrong" in texts(app) and n_steps(app, DONE) == 8
     box = results(app)
     assert ["slim, from reference, seed 0" in name for name in box.options] == [True, False]
     box.select(other.id).run()
@@ -352,14 +379,14 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
     monkeypatch.setattr(comparison, "predictions_of", all_wrong)
     app = show("overview")
     told = texts(app)
-    assert "**Inconclusive**" in told and "5 of" in told and "to be better" in told
-    assert "under *Try next*" in told
+    assert "**Inconclusive**" in told and "5 of" in told
+    first, *others = [button for button in app.button if (button.key or "").startswith("try-")]
+    assert first.proto.type == "primary" and {one.proto.type for one in others} == {"secondary"}, "one of them is next"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
-        looked_at = texts(show("overview"))
-    assert "to be better: compare the models" in looked_at and "Try next" not in looked_at
+        looked_at = show("overview")
+    assert "to be better" in texts(looked_at) and not any("try-" in (one.key or "") for one in looked_at.button)
     assert "still wrong**" in told, "typical mistakes, not the few that turned right"
-    assert told.index("Try next") < told.index("Every group"), "in sight of the verdict and of their progress"
     *buttons, random, unasked = (button for button in app.button if button.key.startswith("try-"))
     assert 1 <= len(buttons) <= 3
     assert random.key.startswith("try-random-") and unasked.label == METHODS["jtt"].label
@@ -408,7 +435,7 @@ def test_a_retraining_that_helps_is_told_yes_without_tries_but_with_the_random_s
     app = show("overview")
     told = texts(app)
     assert "**Better**" in told and "loop is complete" in told
-    assert "Try next" not in told and "still wrong" not in told
+    assert "still wrong" not in told
     app.button(key=f"try-random-{slim.id}").click().run()
     queued = {run.kind: run for run in session.store().runs.all(status="queued")}
     assert queued["curate"].spec["strategy"] == "random"
@@ -484,14 +511,14 @@ def order(app: AppTest, present: Sequence[str], *, to: str = "", of: str = "d-1"
 
 def test_what_comes_during_a_visit_comes_last_and_the_next_visit_has_the_usual_order() -> None:
     app = AppTest.from_function(page)
-    first = ["news", "steps", "headline", "story", "tries", "figures"]
-    assert order(app, ["news", "steps"]) == first
-    assert order(app, USUAL) == first, "the story is there by itself: the row of steps stays where it is"
+    first = ["steps", "next", "headline", "finder", "figures"]
+    assert order(app, ["next", "steps"]) == first
+    assert order(app, USUAL) == first, "the verdict is there by itself: the row of steps stays where it is"
     assert order(app, USUAL, of="d-2") == list(USUAL), "another data set was chosen"
     order(app, USUAL, to="annotate")
-    untried = [part for part in USUAL if part != "tries"]
-    assert order(app, untried) == [*untried, "tries"]
-    assert order(app, USUAL) == [*untried, "tries"]
+    without = [part for part in USUAL if part != "finder"]
+    assert order(app, without) == [*without, "finder"]
+    assert order(app, USUAL) == [*without, "finder"]
     order(app, USUAL, to="annotate")
     assert order(app, USUAL) == list(USUAL)
 

@@ -182,7 +182,7 @@ def test_no_verdict_across_evaluations_that_count_other_groups() -> None:
     known = {before.id: before, after.id: after}
     compared = SimpleNamespace(evaluations=known, ancestry=Ancestry(known.values()), rows=rows)
     result = Result(REFERENCE, before, None, None, after)
-    found = loop_state.verdict(Loop((), None, before, after, result, (result,)), compared)
+    found = loop_state.verdict(Loop((), None, before, after, result, (result,)), compared, loop_state.Facts())
     assert found is not None and found.answer is Answer.NOT_COMPARABLE
 
 
