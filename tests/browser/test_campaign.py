@@ -32,14 +32,17 @@ def campaign(store: Store) -> Campaign:
 
 
 def test_each_answer_shows_in_the_map_and_the_subset_without_a_reload(
-    page: Page, address: str, campaign: Campaign
+    page: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
     answering.open_campaign(page, address, campaign)
     effect = page.locator(".slim-effect")
+    expect(effect).to_have_count(0)  # where it would bias who answers
+    page.goto(f"{address}/annotate?campaign={campaign.id}&section=campaign")
     expect(effect).to_contain_text("right 1 wrong 1 unsure 2", timeout=PATIENCE_MS)
     expect(effect).to_contain_text("from these answers")
     before = effect.locator("img").get_attribute("src")
-    page.keyboard.press("1")
+    item = store.campaigns.items(campaign.id)[4]
+    store.answers.save(campaign.id, "ann", [AnswerIn(f"{campaign.id}-ann", item.id, 1)])
     expect(effect).to_contain_text("right 2", timeout=PATIENCE_MS)
     assert effect.locator("img").get_attribute("src") != before
 

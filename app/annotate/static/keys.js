@@ -35,7 +35,7 @@ export function actionOf(event, grid) {
 }
 
 export function onSwipe(element, act, signal) {
-  let from = null;
+  let from = null, isSideways = false;
   const end = () => {
     from = null;
     element.style.transform = "";
@@ -48,8 +48,13 @@ export function onSwipe(element, act, signal) {
     if (event.isPrimary) from = event; // two fingers pinch or tap: that is no swipe
   });
   listen("pointermove", (event) => {
-    if (isOf(event)) element.style.transform = `translateX(${(event.clientX - from.clientX) / 3}px)`;
+    if (!isOf(event)) return;
+    const dx = event.clientX - from.clientX;
+    isSideways = Math.abs(dx) > Math.abs(event.clientY - from.clientY);
+    element.style.transform = `translateX(${dx / 3}px)`;
   });
+  // Else the browser takes a swift one for the start of scrolling, and the next tap for its end: no button would hear it.
+  element.addEventListener("touchmove", (event) => from && isSideways && event.preventDefault(), { signal, passive: false });
   listen("pointerup", (event) => {
     if (!isOf(event)) return;
     const [dx, dy] = [event.clientX - from.clientX, event.clientY - from.clientY];
