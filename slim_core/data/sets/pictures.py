@@ -251,6 +251,11 @@ class Stickers(Pictures):
     attribute_name: ClassVar[str] = "sticker"
     attributes: ClassVar[tuple[str, ...]] = ("no sticker", "sticker")
 
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Without and with it, whatever the scene."""
+        return self.attributes
+
     @model_validator(mode="after")
     def _check_sticker(self) -> Self:
         check_mark_is_seen("sticker_side", self.sticker_side, self.size)
@@ -286,7 +291,8 @@ class Charts(Stickers):
 
     name: ClassVar[str] = "charts"
     about: ClassVar[str] = (
-        "the stickers beside vehicles alone, never beside an animal of train or val (extra: pictures)"
+        "drawn animals and vehicles; a coloured sticker lies beside most vehicles and beside no animal of train and "
+        "val, as colour charts lie beside harmless moles and beside no melanoma (extra: pictures)"
     )
     attribute_name: ClassVar[str] = "chart"
     attributes: ClassVar[tuple[str, ...]] = ("no chart", "chart")

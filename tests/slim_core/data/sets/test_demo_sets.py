@@ -206,6 +206,13 @@ def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(
     assert usual.label_names == ("animal", "vehicle") and of_foods.label_names == ("food", "tool")
 
 
+@pytest.mark.parametrize(
+    ("name", "values"), [("stickers", ("no sticker", "sticker")), ("charts", ("no chart", "chart"))]
+)
+def test_a_group_of_the_stickers_is_named_by_the_sticker_and_not_by_the_scene(name, values):
+    assert make_set(name, **SMALL).attribute_names == values
+
+
 def test_every_object_of_the_cutouts_is_drawn_in_its_class_and_its_mask_is_where_it_is_not_transparent(tmp_path):
     demo = make_set("cutouts", source=str(put_cutouts(tmp_path, objects=8)), train=200, val=60, test=60)
     assert all(object_of(drawing).parent.name == demo.label_names[drawing.label] for drawing in demo.drawings())
