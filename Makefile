@@ -1,7 +1,7 @@
 # Two commands for a newcomer: make demo, make test. CI calls the same verbs.
 PYTHON ?= python3
 PORT ?= 8501
-SET ?= pictures
+SET ?= charts
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -16,7 +16,7 @@ CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-fast check sentences constraints licences bench screenshots clean
+.PHONY: help install demo test test-slow test-fast check sentences constraints licences bench docs screenshots clean
 
 # Some hundred processes start here, of tests and of workers; each would compile every file again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,7 +49,7 @@ $(PICTURES): $(INSTALLED)
 
 install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 
-demo: $(if $(filter pictures stickers charts,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=pictures PORT=8501)
+demo: $(if $(filter charts pictures stickers,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=charts PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT) --set $(SET)
 
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
@@ -92,9 +92,12 @@ bench: $(DEV) ## all benchmarks but the studies; results go to benchmarks/result
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$${name%_}.json || exit 1; done
 
+docs: $(DEV) ## the pages of docs/ as a site, in build/docs; a broken link is an error
+	$(BIN)/zensical build --clean --strict
+
 screenshots: $(DEV) $(PICTURES) ## the pictures that README and tutorial show
 	$(BIN)/python -m tests.browser.screenshots --readme
 
 clean: ## remove the virtual environment and caches (SLIM_HOME stays)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -45,6 +45,7 @@ METHODS = ("random", "slim")  # beside the reference: ERM to convergence would t
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
 AS_STUDIED = {name: {"correlation": 0.95} for name in ("pictures", "stickers")}  # benchmarks/accuracy/studies.py
+SHOWN = {"charts": "colour-chart"}
 MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
 LOG_LINES = 15  # shown where the dashboard ends by itself
 
@@ -161,14 +162,19 @@ def demo_set(name: str, seed: int) -> DemoSet:
     return make_set(name, seed=seed, **of_network, **AS_STUDIED.get(name, {}))
 
 
+def shown(drawn: DemoSet) -> str:
+    """The set, called after what it shows."""
+    return SHOWN.get(drawn.name, drawn.name)
+
+
 def called(drawn: DemoSet) -> str:
-    """What people see of it: ``pictures-demo``; the folder's name says how it was drawn."""
-    return f"{drawn.name}-demo" + (f"-seed-{drawn.seed}" if drawn.seed else "")
+    """What people see of it: ``colour-chart-demo``; the folder's name says how it was drawn."""
+    return f"{shown(drawn)}-demo" + (f"-seed-{drawn.seed}" if drawn.seed else "")
 
 
 def folder_of(given: Settings, drawn: DemoSet) -> Path:
     """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
-    named = [] if drawn.name == DemoConfig.name else [drawn.name]
+    named = [] if drawn.name == DemoConfig.name else [shown(drawn)]
     return given.home / "demo-data" / "-".join([*named, f"seed-{drawn.seed}"])
 
 
@@ -176,6 +182,7 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
     """Everything in order; 0 when ended by Ctrl-C, else the dashboard's exit code."""
     check_port(port)
     folder = folder_of(given, drawn)
+    say(f"{called(drawn)}: {drawn.about.partition(' (extra')[0]}. Answers are simulated from the true masks.")
     with progress_bar("Drawing the demo images") as progress:
         write_set(folder, drawn, progress)
     dashboard = Dashboard(given, port)

@@ -224,7 +224,7 @@ def _require_outside_home(asked: Path | str, files: Sequence[str]) -> None:
 def register_demo(progress: Progress | None = None) -> Dataset:
     """Write the demo data set into SLIM_HOME, where it is not there yet, and register it (needs lead)."""
     viewer = session.acting_as("lead")
-    folder = settings().home.resolve() / "demo-data" / "seed-0"  # the same folder as make demo's
+    folder = settings().home.resolve() / "demo-data" / "seed-0"  # that of make demo SET=digits
     write_demo(folder, progress=progress)
     imported = import_data(folder, name="demo", progress=progress)
     require(imported)

@@ -80,6 +80,7 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
 def test_a_demo_is_called_by_its_set_and_a_seed_other_than_the_usual_one():
     usual, third = (demo.called(make_set("pictures", seed=seed)) for seed in (0, 3))
     assert (usual, third) == ("pictures-demo", "pictures-demo-seed-3")
+    assert demo.called(make_set("charts")) == "colour-chart-demo"
 
 
 @pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("charts", 160), ("digits", 64)])
