@@ -16,7 +16,7 @@ ABLATIONS = {
         is_drawn=True,
     ),
     "slim-all-wrong": Method(
-        "SLIM without answers, all attention taken to be wrong",
+        "SLIM without answers, all attention assumed wrong",
         _SLIM,
         (),
         by_strategy(SLIM, is_answered=False, options={"environments": "answers", "presumed": 0.0}),

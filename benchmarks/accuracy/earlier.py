@@ -12,7 +12,7 @@ EARLIER: Mapping[str, str] = {  # name -> what a table calls it
     "subg": "Group subsampling (SUBG)",
     "dfr-train-fifth": "DFR, on a fifth of train",
     "slim-once": "SLIM, classes balanced once, in a fifth of the images",
-    "slim-no-answers-on-validation": "SLIM without answers, attention taken to be right or wrong as validation says",
+    "slim-no-answers-on-validation": "SLIM without answers, attention assumed right or wrong as validation says",
     "slim-on-validation": "SLIM with answers or without, as validation says",
 }
 USED_ANSWERS = frozenset({"slim-once", "slim-on-validation"})

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmark.md and the README, from the rows of each study.
+"""The tables of docs/benchmark.md and the README, and its chart, from the rows of each study.
 
 Differences are SLIM minus another method, paired by seed; of the mean over sets, each seed's mean is one value.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.accuracy.cases import RATES, read
+from benchmarks.accuracy.chart import forest
 from benchmarks.accuracy.earlier import EARLIER
 from benchmarks.accuracy.studies import REPORTED, Study
 from slim_core.data.sets.demo_set import POOL_SHARES
@@ -24,12 +25,26 @@ from slim_core.runs.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs" / "benchmark.md", ROOT / "README.md"
+CHART = ROOT / "docs" / "images" / "does-it-work.svg"
 AGAINST = "slim"  # with the first annotator of the study
 OTHERS = {
     "erm": "ERM",
     "jtt": "JTT",
     "random": "random subset",
     "slim-no-answers": "no answers",
+}
+SHORT = {  # what the README calls each study: where nothing was chosen first
+    "photographs": "photographs: the scene",
+    "draws": "draws: the scene or a sticker",
+    "charts": "charts: a chart beside one class",
+    "baselines": "baselines: whole networks",
+}
+IN_README = {  # and the methods in it
+    "erm": "Plain training (ERM), converged",
+    "random": "Random subset of the same size",
+    "slim-no-answers": "SLIM, no answers",
+    "slim-all-wrong": "No answers, all attention assumed wrong",
+    AGAINST: "**SLIM**, answers about 3 % of the images",
 }
 ROW = ["method", "annotator"]  # what makes one row of a table
 NUMBERS = [*RATES, "answers", "images", "seconds"]
@@ -83,21 +98,46 @@ def study_table(study: Study, rows: pd.DataFrame) -> str:
     return f"{_about(study, rows)}\n\n{_markdown(lines)}"
 
 
-def glance(studies: Iterable[tuple[Study, pd.DataFrame]], page: str = "") -> str:
-    """A row a study: worst group of SLIM, mean over sets, and its difference to four others.
-
-    ``page``: the page that has the studies as sections; "": that of the table.
-    """
+def glance(studies: Iterable[tuple[Study, pd.DataFrame]]) -> str:
+    """A row a study: worst group of SLIM, mean over sets, and its difference to four others."""
     lines = [["study", "what is compared", "seeds", "SLIM", *(f"minus {name}" for name in OTHERS.values())]]
     for study, rows in studies:
-        means = over_sets(study, rows, sets_in_mean(study))
-        ours = _records(means[_is_against(study, means)])[0]
-        others = {row["method"]: row for row in _records(means)}
-        cells = [difference(others[name]) if name in others else UNKNOWN for name in OTHERS]
-        lines.append(
-            [f"[{study.name}]({page}#{study.name})", study.question, str(ours["n"]), percent(ours[WGA]), *cells]
-        )
+        found = by_method(study, rows)
+        ours = found[AGAINST]
+        cells = [difference(found[name]) if name in found else UNKNOWN for name in OTHERS]
+        lines.append([f"[{study.name}](#{study.name})", study.question, str(ours["n"]), percent(ours[WGA]), *cells])
     return _markdown(lines)
+
+
+def by_method(study: Study, rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Method -> its row of ``over_sets`` with the first annotator, over the sets that have a shortcut."""
+    first = ["", study.annotators[0].name]
+    means = over_sets(study, rows, sets_in_mean(study))
+    return {row["method"]: row for row in _records(means[means["annotator"].isin(first)])}
+
+
+def summary(studies: Iterable[tuple[Study, pd.DataFrame]]) -> str:
+    """Of the README: a row a method, a column a study, the mean worst group in per cent; the highest in bold."""
+    found = {study.name: by_method(study, rows) for study, rows in studies}
+    lines = [["worst group, %", *(f"[{name}](docs/benchmark.md#{study})" for study, name in SHORT.items())]]
+    best = {one: in_percent(max(found[one][name][WGA] for name in IN_README if name in found[one])) for one in SHORT}
+    for method, name in IN_README.items():
+        rates = {study: in_percent(found[study].get(method, {}).get(WGA)) for study in SHORT}
+        cells = [f"**{text}**" if text == best[study] else text for study, text in rates.items()]
+        lines.append([name, *cells])
+    return _markdown(lines)
+
+
+def chart(studies: Iterable[tuple[Study, pd.DataFrame]]) -> str:
+    """Of the README: SLIM minus each of the methods of ``summary``, as SVG."""
+    found = {study.name: by_method(study, rows) for study, rows in studies}
+    others = {name: called for name, called in IN_README.items() if name != AGAINST}
+    return forest(
+        [
+            (title, [(called, found[study][name]) for name, called in others.items() if name in found[study]])
+            for study, title in SHORT.items()
+        ]
+    )
 
 
 def label(row: dict[str, Any]) -> str:
@@ -123,7 +163,8 @@ def write_all() -> None:
     for study, rows in kept:
         put_into(PAGE, study.name, study_table(study, rows))
     put_into(PAGE, "glance", glance(kept))
-    put_into(README, "glance", glance(kept, "docs/benchmark.md"))
+    put_into(README, "summary", summary(kept))
+    CHART.write_text(chart(kept), encoding="utf-8")
 
 
 def put_into(page: Path, name: str, text: str) -> None:

@@ -17,14 +17,17 @@ from benchmarks.accuracy.cases import OF_CASE, append, read
 from benchmarks.accuracy.earlier import EARLIER, USED_ANSWERS
 from benchmarks.accuracy.studies import REPORTED, STUDIES, Case, Study, StudySet
 from benchmarks.accuracy.tables import (
+    CHART,
     OTHERS,
     PAGE,
     README,
+    chart,
     glance,
     over_sets,
     put_into,
     sets_in_mean,
     study_table,
+    summary,
 )
 from slim_core.data.sets import make_set
 from slim_core.errors import QueueUnavailableError, SpecRefusedError
@@ -65,8 +68,18 @@ def test_the_table_of_a_study_is_that_of_its_rows(study: Study, rows: pd.DataFra
 
 
 def test_the_studies_at_a_glance_are_those_of_the_rows() -> None:
-    for page, of_page in ((PAGE, ""), (README, "docs/benchmark.md")):
-        assert f"\n\n{glance(KEPT, of_page)}\n\n<!-- glance: end -->" in page.read_text()
+    assert f"\n\n{glance(KEPT)}\n\n<!-- glance: end -->" in PAGE.read_text()
+
+
+def test_the_table_and_the_chart_of_the_readme_are_those_of_the_rows() -> None:
+    assert f"\n\n{summary(KEPT)}\n\n<!-- summary: end -->" in README.read_text()
+    assert CHART.read_text() == chart(KEPT)
+
+
+def test_each_number_that_the_readme_claims_is_one_of_the_benchmark() -> None:
+    claims = README.read_text().partition("## Does it work?")[2].partition("\n## Read on")[0]
+    numbers = set(re.findall(r"\d+\.\d", claims))
+    assert len(numbers) > 15 and numbers <= set(re.findall(r"\d+\.\d", PAGE.read_text()))
 
 
 def test_how_many_differences_at_a_glance_remain_where_all_are_taken_together_is_said() -> None:
