@@ -13,7 +13,7 @@ GET  /api/points/{run}/{name}.bin  -> little-endian float32 of an artifact <name
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
 GET  /api/export/{run or campaign}/{form}  -> the file of that form (slim_core.export.writing), or all as a zip
 POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
-     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
+     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess", "guideline"}],
      "progress": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed
 POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|3|2|-1|null, "seen", "ms",

@@ -19,7 +19,7 @@ from app.ui import next_step, pictures, tables
 from app.ui.messages import errors_shown, verbatim
 from app.ui.pictures import Tile, View, under
 from app.ui.reruns import fragment
-from slim_core.annotation.agreement import Agreement, Dispute, agreement, annotators_of, disputes
+from slim_core.annotation.agreement import Agreement, Dispute, agreement, annotators_of, disputes_of
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import counted
 from slim_core.store.campaigns.consensus import EMPTY, KEYS, PARTLY, WORDS
@@ -81,8 +81,7 @@ def _counts(campaign_id: str) -> None:
 
 @lru_cache(maxsize=16)
 def _disputes(campaign_id: str, seq: int) -> list[Dispute]:  # noqa: ARG001  # decisions are answers, too
-    store = session.store()
-    return disputes(store.campaigns.items(campaign_id), store.answers.votes(campaign_id))
+    return disputes_of(session.store(), campaign_id)
 
 
 def _decisions(campaign_id: str) -> list[Decision]:

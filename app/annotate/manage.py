@@ -25,6 +25,7 @@ from slim_core.annotation.answer_import import CheckedAnswers, check_file
 from slim_core.annotation.plan import most_helpful
 from slim_core.errors import ConflictError
 from slim_core.formatting import counted
+from slim_core.store.campaigns.campaigns import class_options
 from slim_core.store.campaigns.consensus import LISTED, RIGHT, WORDS, WRONG
 from slim_core.store.members import ROLES, Role
 
@@ -38,6 +39,19 @@ def show_controls(campaign: Campaign) -> None:
         _status(campaign)
         _deadline(campaign)
         _members(campaign)
+    _classes(campaign)
+
+
+def _classes(campaign: Campaign) -> None:
+    table = session.store().datasets.table(campaign.dataset_id)
+    names = {label: table.label_names[label] for label in sorted(map(int, campaign.budgets))}
+    stored = class_options(tuple(campaign.absent), campaign.guidelines)
+    key = f"classes-{campaign.id}-{hash(str(stored))}"  # what somebody else has set meanwhile is shown
+    fields = forms.of_classes(names, key, campaign.absent, campaign.guidelines)
+    if st.button("Set the classes", key="campaign-classes-set") and class_options(**fields) != stored:
+        with errors_shown():
+            campaign_actions.set_classes(campaign, **fields)
+            st.rerun()
 
 
 def _status(campaign: Campaign) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Item
 
 
+ABSENCE = "This class is the absence of something: right is attention on the object, and wrong does not count."
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What a model says of the n images of an attention pass, its rows ascending."""
@@ -75,7 +78,8 @@ def predictions(run_id: str) -> Predictions:
 def described(
     campaign: Campaign, items: list[Item], dataset: Dataset | None = None, *, guess: bool = False
 ) -> list[dict[str, Any]]:
-    """The items as JSON: id, row, position; unless the campaign is blind: label, prediction, confidence, empty, guess.
+    """The items as JSON: id, row, position; unless the campaign is blind: label, prediction, confidence, empty, guess,
+    and the guideline of its class.
 
     The caller has checked that the campaign's space is there. ``dataset``: the campaign's, where the caller has fetched
     it. ``empty``: there is no attention for the class. ``guess``: 1 or 0, what the answers so far say of images like
@@ -91,6 +95,8 @@ def described(
     for entry, item, value in zip(made, items, likely, strict=True):
         prediction = seen.of(item.row) if seen else None
         entry |= {"label": names[item.label], "guess": value, "prediction": None, "confidence": None}
+        about = ABSENCE if item.label in campaign.absent else None
+        entry["guideline"] = campaign.guidelines.get(item.label, about)
         entry["empty"] = seen is not None and not seen.has_attention(item.row)
         if prediction is not None:
             entry |= {"prediction": names[prediction[0]], "confidence": round(prediction[1], 4)}

@@ -14,7 +14,7 @@ from app.services import queueing
 from app.ui import next_step, pick, reruns
 from app.ui.messages import errors_shown
 from app.ui.progress import show_pipelines
-from slim_core.annotation.agreement import disputes
+from slim_core.annotation.agreement import disputes_of
 from slim_core.annotation.convergence import stability
 from slim_core.errors import ForbiddenError, SlimError
 from slim_core.formatting import counted
@@ -85,11 +85,7 @@ def _n_undecided(campaign: Campaign) -> int:
     """Images about which annotators disagree, and this reader can decide."""
     if not session.viewer().may("lead"):
         return 0
-    store = session.store()
-    votes = store.answers.votes(campaign.id)
-    if len({annotator for _, annotator, _ in votes}) < 2:
-        return 0
-    return sum(one.item.decision is None for one in disputes(store.campaigns.items(campaign.id), votes))
+    return sum(one.item.decision is None for one in disputes_of(session.store(), campaign.id))
 
 
 def _decide(n: int, section: str, link: dict[str, str]) -> None:

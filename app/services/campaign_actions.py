@@ -54,6 +54,11 @@ def set_members(campaign: Campaign, members: Sequence[str]) -> None:
     session.store().campaigns.set_members(campaign.id, members, session.acting_as("lead"))
 
 
+def set_classes(campaign: Campaign, absent: Sequence[int], guidelines: Mapping[int, str]) -> None:
+    """Say which classes are the absence of something, and their guidelines (needs lead)."""
+    session.store().campaigns.set_classes(campaign.id, absent, guidelines, session.acting_as("lead"))
+
+
 def set_gold(campaign: Campaign, known: Mapping[int, int | None]) -> None:
     """Set known answers by item (needs lead)."""
     session.store().decisions.set_gold(campaign.id, known, session.acting_as("lead"))

@@ -155,6 +155,13 @@ def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
     return sorted(found, key=lambda one: (one.item.decision is not None, one.item.position))
 
 
+def disputes_of(store: Store, campaign_id: str) -> list[Dispute]:
+    """``disputes`` of a campaign as it stands; none about the absence of something, where wrong counts as neither."""
+    absent = store.campaigns.fetch(campaign_id).absent
+    items = [one for one in store.campaigns.items(campaign_id) if one.label not in absent]
+    return disputes(items, store.answers.votes(campaign_id))
+
+
 def _contradict(votes: Iterable[int]) -> bool:
     return {RIGHT, WRONG} <= set(map(counts_as, votes))
 

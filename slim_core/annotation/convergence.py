@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.annotation.agreement import disputes, n_tied
+from slim_core.annotation.agreement import disputes_of, n_tied
 from slim_core.annotation.answered_space import AnsweredSpace, answered_space, positions_of
 from slim_core.annotation.propagation import expand
 from slim_core.formatting import counted, is_or_are, percent
@@ -83,8 +83,7 @@ def _stability(store: Store, campaign_id: str, seq: int) -> Stability:  # noqa: 
     space, changes = answered_space(store, campaign_id), _changes(store, campaign_id)
     sample = _sample(space, [row for row, _ in changes])
     found = measured(space.points[sample], space.labels[sample], space.rows[sample], changes)
-    votes = store.answers.votes(campaign_id)
-    return replace(found, n_tied=n_tied(disputes(store.campaigns.items(campaign_id), votes)))
+    return replace(found, n_tied=n_tied(disputes_of(store, campaign_id)))
 
 
 def _sample(space: AnsweredSpace, answered: Sequence[int]) -> np.ndarray:
@@ -96,10 +95,12 @@ def _sample(space: AnsweredSpace, answered: Sequence[int]) -> np.ndarray:
 
 def _changes(store: Store, campaign_id: str) -> list[Change]:
     """Row and what counts of it, after each answer of the campaign."""
-    changes, consensus = list[Change](), Consensus()
+    changes, consensus, absent = list[Change](), Consensus(), store.campaigns.fetch(campaign_id).absent
     for given in store.answers.audit(campaign_id):
         if given["surplus"] or given["source"] == SKIP:
             continue
+        if given["label"] in absent:
+            consensus.absences.add(given["row"])
         if given["source"] == DECISION:
             consensus.decide(given["row"], given["value"])
         else:

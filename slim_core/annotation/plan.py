@@ -25,6 +25,7 @@ from slim_core.formatting import in_percent
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.space.clustering import pick_diverse
 from slim_core.store import CampaignSettings
+from slim_core.store.campaigns.campaigns import class_options
 from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Plan:
     blind: bool = False  # neither label nor prediction is told
     members: tuple[str, ...] = ()  # who may answer; nobody named: everybody who may annotate
     deadline: datetime | None = None
+    absent: tuple[int, ...] = ()  # classes that are the absence of something: wrong about them counts as neither
+    guidelines: Mapping[int, str] = field(default_factory=dict)  # of single classes
     run: str | None = None  # id of the candidates run that opens it
 
     def __post_init__(self) -> None:
@@ -253,4 +256,5 @@ def _options(plan: Plan, gold: np.ndarray) -> dict[str, Any]:
         "blind": plan.blind,
         "members": [name.strip() for name in plan.members],
         "gold": sorted(gold.tolist()),
+        **class_options(plan.absent, plan.guidelines),
     }

@@ -66,6 +66,16 @@ class Campaign:
         """Whether annotators are told neither the label nor the prediction."""
         return bool(self.options.get("blind"))
 
+    @property
+    def absent(self) -> frozenset[int]:
+        """Classes that are the absence of something: wrong about their images counts as neither right nor wrong."""
+        return frozenset(self.options.get("absent", ()))
+
+    @property
+    def guidelines(self) -> dict[int, str]:
+        """Class -> its own guideline."""
+        return {int(label): text for label, text in self.options.get("guidelines", {}).items()}
+
     def require_open(self, now: datetime | None = None) -> None:
         """Refuse where no answers are taken; ``now`` checks the deadline too (answers under way may still arrive).
 
@@ -370,6 +380,29 @@ class Campaigns:
             changed = options | {"members": named}
             return self._change(connection, campaign_id, by, "campaign.members", details, options=changed)
 
+    def set_classes(
+        self, campaign_id: str, absent: Sequence[int], guidelines: Mapping[int, str], by: str = "local"
+    ) -> Campaign:
+        """Say which classes are the absence of something, and the guidelines of single classes (``class_options``).
+
+        Raises:
+            AnswersRefusedError: a class is to be an absence, or none, about which there are answers: what they counted
+                as would be another thing afterwards, and a subset that was curated by them no longer theirs.
+        """
+        with self._database.write() as connection:
+            campaign = lock_campaign(connection, campaign_id)
+            answered = sa.select(sa.func.count()).select_from(_answers.join(_items))
+            changed = [*(campaign.absent ^ set(absent))]
+            answered = answered.where(_answers.c.campaign_id == campaign_id, _items.c.label.in_(changed))
+            if connection.execute(answered).scalar_one():
+                raise AnswersRefusedError(
+                    "This class has answers already, so it stays as it is: open a campaign in which it is set, and "
+                    "import these answers."
+                )
+            options = campaign.options | class_options(absent, guidelines)
+            details = {"absent": sorted(absent), "guidelines": len(guidelines)}
+            return self._change(connection, campaign_id, by, "campaign.classes", details, options=options)
+
     def has_space(self, campaign: Campaign) -> bool:
         """Whether it belongs to an attention space that was not deleted meanwhile."""
         if campaign.space_run_id is None:
@@ -405,6 +438,12 @@ class Campaigns:
             return self._change(
                 connection, campaign_id, by, f"campaign.{status}", {}, status=status, closed_at=closed_at
             )
+
+
+def class_options(absent: Sequence[int], guidelines: Mapping[int, str]) -> dict[str, Any]:
+    """What ``options`` of a campaign hold about its classes; a guideline without text is none."""
+    told = {str(label): text.strip() for label, text in guidelines.items() if text.strip()}
+    return {"absent": sorted(absent), "guidelines": told}
 
 
 def _not_among(others: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -46,9 +46,13 @@ _answers, _items, _current, _campaigns = schema.answers, schema.items, schema.cu
 T = TypeVar("T")
 
 
-def counts_as(value: int) -> int:
-    """What an answer counts as, one of COUNTED: empty as wrong, partly as neither right nor wrong."""
-    return WRONG if value in COUNTED_AS_WRONG else RIGHT if value == RIGHT else UNSURE
+def counts_as(value: int, *, is_absence: bool = False) -> int:
+    """What an answer counts as, one of COUNTED: empty as wrong, partly as neither right nor wrong.
+
+    ``is_absence``: about an image whose class is the absence of something, where wrong is neither, too.
+    """
+    wrong = UNSURE if is_absence else WRONG
+    return wrong if value in COUNTED_AS_WRONG else RIGHT if value == RIGHT else UNSURE
 
 
 def check_value(value: object) -> None:
@@ -89,6 +93,7 @@ class Consensus:
     def __init__(self) -> None:
         self._stacks: dict[int, dict[str, list[int]]] = {}
         self._decisions: dict[int, list[int]] = {}
+        self.absences: set[int] = set()  # rows of classes that are the absence of something
 
     def push(self, key: tuple[int, str], value: int | None) -> None:
         """Take in one answer that counts."""
@@ -111,10 +116,10 @@ class Consensus:
 
     def of_row(self, row: int) -> int | None:
         """What the decision about a row, else the consensus of its answers, counts as; None where there is neither."""
-        decided = self.decision(row)
-        cast = [counts_as(stack[-1]) for stack in self._stacks.get(row, {}).values() if stack]
+        decided, is_absence = self.decision(row), row in self.absences
+        cast = [counts_as(stack[-1], is_absence=is_absence) for stack in self._stacks.get(row, {}).values() if stack]
         if decided is not None:
-            return counts_as(decided)
+            return counts_as(decided, is_absence=is_absence)
         if not cast:
             return None
         return majority(cast.count(RIGHT), cast.count(WRONG))
@@ -141,14 +146,17 @@ def put(stack: list[T], value: T | None) -> None:
 
 def folded(connection: Connection, campaign_id: str, seq: int) -> Consensus:
     """The answers and decisions of a campaign as they were after answer ``seq``; the same for ever."""
-    query = sa.select(_items.c.row, _answers.c.annotator, _answers.c.value, _answers.c.source).join(_items)
+    query = sa.select(_items.c.row, _items.c.label, _answers.c.annotator, _answers.c.value, _answers.c.source)
+    query = query.join(_items)
     query = query.where(
         _answers.c.campaign_id == campaign_id, _answers.c.seq <= seq, _answers.c.surplus.is_(sa.false())
     )
-    found = Consensus()
-    for row, annotator, value, source in connection.execute(
+    found, absent = Consensus(), _absent(connection, campaign_id)
+    for row, label, annotator, value, source in connection.execute(
         query.where(_answers.c.source != SKIP).order_by(_answers.c.seq)
     ):
+        if label in absent:
+            found.absences.add(row)
         if source == DECISION:
             found.decide(row, value)
         else:
@@ -163,24 +171,30 @@ def arrays(by_row: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 def current_by_row(connection: Connection, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
     """Row -> what counts now, one of COUNTED, ascending: the answer of one annotator, or the decision or majority."""
-    n_right, n_wrong = (
-        sa.func.sum(sa.case((_current.c.value.in_(values), 1), else_=0)) for values in ((RIGHT,), COUNTED_AS_WRONG)
-    )
+    absent = _absent(connection, campaign_id)
+    is_wrong = sa.and_(_current.c.value.in_(COUNTED_AS_WRONG), _items.c.label.not_in(absent))
+    n_right, n_wrong = (sa.func.sum(sa.case((each, 1), else_=0)) for each in (_current.c.value == RIGHT, is_wrong))
     query = sa.select(_items.c.row, n_right, n_wrong).join(_current, _current.c.item_id == _items.c.id)
     query = query.where(_current.c.campaign_id == campaign_id).group_by(_items.c.row)
     if annotator is not None:
         query = query.where(_current.c.annotator == annotator)
     found = {row: majority(int(right), int(wrong)) for row, right, wrong in connection.execute(query)}
     if annotator is None:
-        found |= _decisions(connection, campaign_id)
+        found |= _decisions(connection, campaign_id, absent)
     return dict(sorted(found.items()))
 
 
-def _decisions(connection: Connection, campaign_id: str) -> dict[int, int]:
+def _absent(connection: Connection, campaign_id: str) -> frozenset[int]:
+    """The classes of a campaign that are the absence of something."""
+    options = connection.execute(sa.select(_campaigns.c.options).where(_campaigns.c.id == campaign_id)).scalar()
+    return frozenset((options or {}).get("absent", ()))
+
+
+def _decisions(connection: Connection, campaign_id: str, absent: frozenset[int]) -> dict[int, int]:
     """Row -> what the lead decided, as what it counts."""
-    query = sa.select(_items.c.row, _items.c.decision)
+    query = sa.select(_items.c.row, _items.c.label, _items.c.decision)
     query = query.where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
-    return {row: counts_as(int(value)) for row, value in connection.execute(query)}
+    return {row: counts_as(int(value), is_absence=label in absent) for row, label, value in connection.execute(query)}
 
 
 class EarlierAnswers:

@@ -162,10 +162,13 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
     store = session.store()
     run = store.runs.all(kind="space")[0]
     app.number_input(key=f"budget-{run.id}-0").set_value(8).run()
+    app.multiselect(key=f"campaign-{run.dataset_id}-absent").set_value([1]).run()
+    app.text_input(key=f"campaign-{run.dataset_id}-guideline-0").set_value("On the object.").run()
     app.button(key="campaign-create-0").click().run()
     assert not app.exception
     newest = store.campaigns.all()[0]
     assert newest.budgets == {"0": 8, "1": 5}
+    assert (newest.absent, newest.guidelines) == ({1}, {0: "On the object."})
     assert (newest.space_run_id, newest.split, newest.n_split) == (run.id, "train", 240)
     assert box(app, "campaign").value == newest.id
 

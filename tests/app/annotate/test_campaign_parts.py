@@ -222,6 +222,10 @@ def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: 
     app.text_input(key=f"may-answer-{pair.id}").set_value("ann, ben").run()
     app.button(key="campaign-members-set").click().run()
     assert campaigns.fetch(pair.id).options["members"] == ["ann", "ben"]
+    guideline = next(one for one in app.text_input if str(one.key).endswith("guideline-1"))
+    guideline.set_value("On the beak.").run()
+    app.button(key="campaign-classes-set").click().run()
+    assert campaigns.fetch(pair.id).guidelines == {1: "On the beak."}
 
 
 def test_a_campaign_is_extended_by_the_images_that_would_help_most(pair: Campaign):

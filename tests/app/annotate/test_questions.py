@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app import session
@@ -33,3 +35,15 @@ def test_a_campaign_goes_on_when_a_pass_that_scored_its_maps_again_is_deleted() 
     store.runs.delete(again.id, by="lea")
     open_maps(questions.attention_of(campaign))
     assert asked(campaign) == before
+
+
+def test_an_image_comes_with_the_guideline_of_its_class_unless_that_would_tell_the_class() -> None:
+    store = session.store()
+    (campaign,) = store.campaigns.all()
+    assert {one["guideline"] for one in asked(campaign)} == {None}
+    told = replace(campaign, options=campaign.options | {"absent": [0], "guidelines": {"1": "On the beak."}})
+    labels = {one.id: one.label for one in store.campaigns.items(campaign.id)}
+    expected = {0: questions.ABSENCE, 1: "On the beak."}
+    assert all(one["guideline"] == expected[labels[one["id"]]] for one in asked(told))
+    blind = replace(told, options=told.options | {"blind": True})
+    assert not any("guideline" in one for one in asked(blind))

@@ -12,7 +12,7 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, CampaignSettings, Run, Store
-from slim_core.store.campaigns.consensus import FROM_MASKS, PARTLY
+from slim_core.store.campaigns.consensus import FROM_MASKS, PARTLY, UNSURE, WRONG
 from slim_core.store.runs.rows import lock_run
 from slim_core.store.schema import runs
 from tests.refusals import refusal
@@ -69,6 +69,36 @@ def test_rows_that_cannot_be_asked_about_are_refused(store: Store, dataset, rows
     with pytest.raises(NotFoundError, match="no run r-none"):
         store.campaigns.create("bad", dataset.id, "r-none", [1])
     assert store.campaigns.all() == []
+
+
+def test_wrong_about_the_absence_of_something_counts_as_neither_now_and_in_every_snapshot(
+    store: Store, campaign: Campaign
+):
+    absent = store.campaigns.set_classes(campaign.id, [0], {0: " On the part. ", 1: " "}, by="lea")
+    assert (absent.absent, absent.guidelines) == ({0}, {0: "On the part."})
+    by_label = {label: [one for one in store.campaigns.items(campaign.id) if one.label == label] for label in (0, 1)}
+    nothing, something = by_label[0], by_label[1]
+    given = ((nothing[0], 0), (nothing[1], 2), (nothing[2], 1), (something[0], 0), (something[1], 2))
+    for item, value in given:
+        answer(store, campaign, f"a-{item.id}", item.id, value)
+    store.decisions.decide(campaign.id, "lea", AnswerIn("d", nothing[3].id, WRONG))
+    expected = {one.row: value for one, value in zip([one for one, _ in given], (-1, -1, 1, 0, 0), strict=True)}
+    expected[nothing[3].row] = UNSURE
+    assert store.answers.current(campaign.id) == dict(sorted(expected.items()))
+    rows, values = store.answers.snapshot(campaign.id, store.answers.last_seq(campaign.id))
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.answers.current(campaign.id)
+    progress = store.campaigns.progress(campaign.id)
+    assert (progress["right"], progress["wrong"], progress["unsure"]) == (1, 2, 3)
+    assert [one for _, _, one in store.answers.votes(campaign.id)].count(WRONG) == 2, "kept as they were given"
+
+
+def test_what_counts_of_given_answers_stays_but_a_guideline_may_change(store: Store, campaign: Campaign):
+    answer(store, campaign, "a", next(one.id for one in store.campaigns.items(campaign.id) if one.label == 1), WRONG)
+    with pytest.raises(AnswersRefusedError):
+        store.campaigns.set_classes(campaign.id, [1], {})
+    assert store.campaigns.fetch(campaign.id).absent == set()
+    changed = store.campaigns.set_classes(campaign.id, [0], {1: "Where the dent is."})
+    assert changed.absent == {0} and changed.guidelines == {1: "Where the dent is."}
 
 
 def test_progress_counts_answers_shares_and_minutes(store: Store, campaign: Campaign):

@@ -126,7 +126,7 @@ def test_what_cannot_be_decided_is_refused_and_changes_nothing(store: Store, pai
     store.answers.save(pair.id, "ann", [AnswerIn("a", item.id, 1)])
     elsewhere = store.campaigns.items(other.id)[0].id
     for wrong, *named in (
-        (AnswerIn("d", item.id, 3), 3),
+        (AnswerIn("d", item.id, 4), 4),
         (AnswerIn("d", elsewhere, 1), elsewhere, pair.id),
         (AnswerIn("a", item.id, 1), "a"),
     ):
