@@ -24,7 +24,7 @@ from slim_core.runs.methods import best_on_validation
 from slim_core.runs.trainings import without_answers
 from slim_core.steps.specs import refits
 from slim_core.store.campaigns.campaigns import answered_in_words, n_answered
-from slim_core.store.runs.rows import ACTIVE, label_of
+from slim_core.store.runs.rows import ACTIVE, UNFINISHED, label_of
 
 if TYPE_CHECKING:
     from app.services.results.comparison import Compared
@@ -165,6 +165,8 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     From the first one it leads on, by the newest campaign on its space; another pair is shown as it came about.
     """
     runs = store.runs.all(dataset=dataset, metrics=False)
+    ended = dismissed(store, runs)
+    runs = [run for run in runs if run.id not in ended]
     campaigns = store.campaigns.all(dataset)
     results = results_of(runs, asked_about(runs, campaigns))
     result = next((one for one in results if one.id == chosen), results[0] if results else None)
@@ -193,6 +195,17 @@ def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
     )
     known = result.after if result else None
     return Loop(steps, campaign, _done(store, before), _done(store, known), result, tuple(results))
+
+
+def dismissal(run: Run) -> str:
+    """The tag by which a run that has ended without a result is out of sight, until it is taken away or tried again."""
+    return f"dismissed at attempt {run.attempt}"
+
+
+def dismissed(store: Store, runs: Iterable[Run]) -> set[str]:
+    """Those of these runs that somebody has dismissed."""
+    ended = {run.id: dismissal(run) for run in runs if run.status in UNFINISHED}
+    return {run for run, note in store.notes.some(ended).items() if ended[run] in note.tags} if ended else set()
 
 
 def _space(runs: Sequence[Run], result: Result | None) -> Run | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -45,8 +46,10 @@ _FIRST = ("objective", "selection")  # outside the form, so that the settings of
 _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
 
 
-def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked: Run | None) -> None:
-    """The whole form; opens the run it submits.
+def show(
+    dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked: Run | None, given: Run | None = None
+) -> None:
+    """The whole form; opens the run it submits. ``given``: a training of all images whose values it begins with.
 
     ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits;
     ``linked``: the subset to begin with, all images where it is None.
@@ -60,7 +63,7 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run], linked
         return
     subset = _subset(subsets, linked)
     if subset is None:
-        _train_on_all(dataset)
+        _train_on_all(dataset, given)
     else:
         _retrain(dataset, subset)
 
@@ -106,17 +109,23 @@ def _train_on(key: str) -> None:
         st.session_state[CHOSEN] = about, st.session_state[key]
 
 
-def _train_on_all(dataset: Dataset) -> None:
+def _train_on_all(dataset: Dataset, given: Run | None) -> None:
+    is_given = given is not None and given.spec["mode"] == "full" and not given.spec.get("subset")
+    spec, end_of_key = (given.spec, f"-{given.id}") if given is not None and is_given else ({}, "")
     asked, here = parameters(train_spec()), queueing.proposal(dataset)
     left, right, last = st.columns([3, 3, 1])
     model = left.selectbox(
-        asked["model"].label, *offered(here.model), accept_new_options=True,
-        key=f"model-{dataset.id}", help=asked["model"].help,
+        asked["model"].label, *offered(spec.get("model", here.model)), accept_new_options=True,
+        key=f"model-{dataset.id}{end_of_key}", help=asked["model"].help,
     )  # fmt: skip
-    proposed = dict(train_spec().proposed(model, "reference"))
+    proposed, of_model = dict(train_spec().proposed(model, "reference")), f"{model}{end_of_key}"
+    if spec.get("model") != model:
+        spec = {}
+    start = spec.get("weights", proposed["weights"])
     with right:
-        weights = submit.choice_field(asked["weights"], proposed["weights"], key=model, disabled=model == SMALL_RESNET)
-    proposed["epochs"], key = epochs_for(dataset, model, weights), f"{model}-reference-{dataset.id}"
+        weights = submit.choice_field(asked["weights"], start, key=of_model, disabled=model == SMALL_RESNET)
+    proposed["epochs"], key = epochs_for(dataset, model, weights), f"{of_model}-reference-{dataset.id}"
+    proposed |= spec
     if proposed["epochs"] != epochs_for(dataset, model):  # a field keeps what it has shown under its key
         key += f"-{weights}"
     with last:
@@ -124,14 +133,14 @@ def _train_on_all(dataset: Dataset) -> None:
     st.caption(
         " ".join([here.why if model == here.model else "", _how_long(dataset, model, proposed["epochs"], n_seeds)])
     )
-    first = _chosen_first("train-all")
+    first = _chosen_first(f"train-all{end_of_key}", spec)
     with st.form("train-all", enter_to_submit=False):
         fields = _hyper_parameters(dataset, proposed, first, key=key)
         submitted, after = end("Train", maps=True)
     if submitted:
         with errors_shown():
-            spec = first_training(dataset, model, weights=weights, **fields)
-            _queue(spec.model_dump(mode="json"), after, n_seeds)
+            training = first_training(dataset, model, weights=weights, **fields)
+            _queue(training.model_dump(mode="json"), after, n_seeds)
 
 
 def _n_seeds() -> int:
@@ -177,7 +186,7 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
             _queue(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"), after, n_seeds)
 
 
-def _chosen_first(key: str) -> dict[str, str]:
+def _chosen_first(key: str, given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
     """The loss, where there are several, and the selection: outside the form, so that their settings follow them."""
     asked = parameters(train_spec())
     names = [name for name in _FIRST if len(asked[name].choices) > 1]
@@ -185,7 +194,7 @@ def _chosen_first(key: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name, place in zip(names, places, strict=True):
         with place:
-            chosen[name] = str(submit.choice_field(asked[name], asked[name].default, key=key))
+            chosen[name] = str(submit.choice_field(asked[name], given.get(name, asked[name].default), key=key))
     return chosen
 
 
@@ -202,7 +211,8 @@ def _hyper_parameters(
     fields = {**submit.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
-        fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, key=f"{name}-{key}")
+        given = proposed.get("objective_options") if proposed.get("objective") == name else None
+        fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, given, key=f"{name}-{key}")
     return fields
 
 

@@ -32,7 +32,8 @@ if may := session.viewer().may("lead"):
     is_asked_for = not trainings or not st.query_params.keys().isdisjoint({"subset", progress.OPENS_FORM})
     models = [run for run in trainings if run.status == "done" and not refits(run.spec)]
     with st.expander("New training", icon=":material/add:", expanded=is_asked_for):
-        show(dataset, subsets, models, linked)
+        given = runs.find(st.query_params.get(progress.OPENS_FORM, ""))
+        show(dataset, subsets, models, linked, given if given in trainings else None)
     with st.expander("Use a trained model", icon=":material/upload_file:"):
         form(dataset)
 

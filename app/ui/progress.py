@@ -20,6 +20,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions, queueing
+from app.services.loop_state import dismissed
 from app.ui import next_step, run_state
 from app.ui.messages import errors_shown, for_reader, prose, verbatim
 from app.ui.reruns import fragment, stop_polling
@@ -320,8 +321,9 @@ def show_pipelines(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: Tr
     with st.container():  # made in any case: what comes and goes in it moves nothing that follows, nor its fragments
         for one in active:
             _poll_pipeline(one.id, _statuses(one.runs))
-        if not active and known:
+        if not active and known and not _is_dismissed(known[0]):
             _ended(known[0])
+        run_state.show_undo()
     return frozenset(run.id for one in active for run in one.runs)
 
 
@@ -330,7 +332,16 @@ def resumable(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -
     known = [one for one in session.store().pipelines.all(dataset) if fits(one)]
     if not known or known[0].state != "unfinished" or any(one.state == "active" for one in known):
         return frozenset()
-    return frozenset(run.id for run in known[0].runs if run.status in UNFINISHED)
+    return frozenset() if _is_dismissed(known[0]) else frozenset(run.id for run in _without_result(known[0]))
+
+
+def _without_result(pipeline: Pipeline) -> list[Run]:
+    return [run for run in pipeline.runs if run.status in UNFINISHED]
+
+
+def _is_dismissed(pipeline: Pipeline) -> bool:
+    ended = _without_result(pipeline)
+    return bool(ended) and len(dismissed(session.store(), ended)) == len(ended)
 
 
 def _statuses(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -422,7 +433,7 @@ def _is_followed(pipeline: Pipeline) -> bool:
 
 def _unfinished(pipeline: Pipeline) -> None:
     """The step that ended it, and the way on."""
-    unfinished = [run for run in pipeline.runs if run.status in UNFINISHED]
+    unfinished = _without_result(pipeline)
     run = unfinished[0]
     run_state.watch(*(one.id for one in unfinished))
     with st.container(border=True, key=f"pipeline-{pipeline.id}"):
@@ -436,6 +447,8 @@ def _unfinished(pipeline: Pipeline) -> None:
                 with errors_shown():
                     queueing.resume(pipeline)
                     st.rerun()
+            if session.viewer().may("lead"):
+                run_state.dismiss_button(unfinished)
         if run.status == "failed":
             st.markdown(f"{title_of(run.kind)}: {prose(for_reader(run.message or 'it failed.'))}")
         st.caption(_steps(pipeline.runs))
@@ -464,7 +477,7 @@ def _ending(pipeline: Pipeline) -> OutcomeMessage:
 
 
 ENDED = {"failed": "failed", "stopped": "was stopped"}  # of a step or run, by its state
-OPENS_FORM = "new"  # a link with it opens the form of Train; in the address until a training is submitted
+OPENS_FORM = "new"  # a link with a training opens the form of Train with its values; until one is submitted
 
 
 def show_next(loop: Loop, verdict: Verdict | None = None, *, below_pipelines: bool = False) -> None:
@@ -514,9 +527,12 @@ def unfinished(sentence: str, run: Run, is_above: bool, page: str, params: Mappi
             if may and not is_above:
                 run_state.retry_button(run)
             if may:
-                next_step.link(page, "Other settings", icon="tune", **params, **_OPENS_FORM.get(page, {}))
+                opens = {OPENS_FORM: run.id} if page == "train" else {}  # its form is folded away beside a run
+                next_step.link(page, "Change and run again", icon="tune", **{**params, **opens})
             if not is_above:
                 next_step.link("jobs", "See the log", icon="notes", run=run.id)
+            if may and not is_above:
+                run_state.dismiss_button([run])
 
 
 def _again(run: Run, may: bool, is_above: bool) -> str:
@@ -532,6 +548,3 @@ def _again(run: Run, may: bool, is_above: bool) -> str:
     if not changes:
         return f"{again}, or choose other settings."
     return f"{run_state.remedy_label(changes)}, {again if is_above else 'retry it'}, or choose other settings."
-
-
-_OPENS_FORM = {"train": {OPENS_FORM: "1"}}  # where it is folded away beside a run

@@ -17,7 +17,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.services.loop_state import results_of
+from app.services.loop_state import dismissal, results_of
 from app.services.results import comparison
 from app.ui import next_step, reruns
 from app.ui.messages import errors_shown, for_reader, prose, verbatim
@@ -209,6 +209,38 @@ def retry_button(run: Run) -> None:
         with errors_shown():
             actions.retry(run.id)
             st.rerun()
+
+
+_DISMISSED = "dismissed"  # of the session: the visit, and the runs
+
+
+def dismiss_button(runs: Sequence[Run]) -> None:
+    """For leads: takes runs without a result out of sight."""
+    about = "Hides it here. To undo that later, remove its tag on the Jobs page."
+    if st.button("Dismiss", icon=":material/close:", help=about, key=f"dismiss-{runs[0].id}", type="tertiary"):
+        with errors_shown():
+            for run in runs:
+                _tag(run, add=True)
+            st.session_state[_DISMISSED] = reruns.visit_number(), [run.id for run in runs]
+            st.rerun()
+
+
+def show_undo() -> None:
+    """What was dismissed in this visit can be brought back by one press."""
+    visit, ids = st.session_state.get(_DISMISSED, (None, []))
+    found = session.store().history.some(ids) if visit == reruns.visit_number() else {}
+    if found and st.button("Undo dismiss", icon=":material/undo:", key="undo-dismiss", type="tertiary"):
+        with errors_shown():
+            for run in found.values():
+                _tag(run, add=False)
+            del st.session_state[_DISMISSED]
+            st.rerun()
+
+
+def _tag(run: Run, *, add: bool) -> None:
+    note, tag = session.store().notes.fetch(run.id), {dismissal(run)}
+    tags = {*note.tags} | tag if add else {*note.tags} - tag
+    actions.describe(run.id, name=run.name or run.kind, text=note.text, tags=tags)
 
 
 def retry_emphasis(run: Run) -> Literal["primary", "secondary"]:

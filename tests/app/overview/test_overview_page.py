@@ -171,7 +171,7 @@ def test_a_step_that_failed_says_so_once(show) -> None:
 def queued_training(show) -> Run:
     """The training that the press for the questions has queued."""
     show("overview").button(key="loop-questions").click().run()
-    return next(run for run in session.store().runs.all() if run.kind == "train")
+    return next(run for run in session.store().runs.all(status="queued") if run.kind == "train")
 
 
 @pytest.mark.usefixtures("dataset", "waiting_queue")
@@ -191,7 +191,7 @@ def test_after_a_training_whose_settings_were_refused_the_same_again_is_not_the_
 def test_after_a_first_training_that_failed_it_is_retried_or_trained_with_other_settings(
     show, dataset, monkeypatch
 ) -> None:
-    store, asked = session.store(), {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    store, asked = session.store(), {"kind": "train", "dataset": dataset.id, "model": "small-resnet", "epochs": 7}
     train, _ = store.runs.submit(parse_spec(asked), by="tests")
     store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "The loss became nan.")
     app = show("overview")
@@ -202,12 +202,29 @@ def test_after_a_first_training_that_failed_it_is_retried_or_trained_with_other_
     monkeypatch.setattr(session, "queue", lambda: queue)
     app.button(key=f"retry-{train.id}").click().run()
     assert not app.exception and queued == [(train.id, "local")]
-    (settings,) = [one.proto for one in app.get("page_link") if one.proto.label == "Other settings"]
+    (settings,) = [one.proto for one in app.get("page_link") if one.proto.label == "Change and run again"]
     assert settings.page == "train"
     form = show("train", **dict(parse_qsl(settings.query_string)))
     assert opened(form) and not opened(show("train", dataset=dataset.id, run=train.id))
+    assert next(one.value for one in form.number_input if one.label == "Epochs") == 7, "with its values"
     button(form, "Train").click().run()
     assert "new" not in form.query_params, "it is submitted"
+
+
+@pytest.mark.usefixtures("dataset", "waiting_queue")
+def test_a_run_that_failed_is_dismissed_and_brought_back_and_fails_again_in_sight(show) -> None:
+    train, store = queued_training(show), session.store()
+    store.attempts.fail(train.id, store.attempts.claim(train.id, "w", "cpu"), "No memory.")
+    app, dismiss = show("overview"), f"dismiss-{train.id}"
+    app.button(key=dismiss).click().run()
+    assert "No memory." not in texts(app) and "loop-questions" in keys(app), "the loop begins where it was"
+    app.button(key="undo-dismiss").click().run()
+    assert "No memory." in texts(app)
+    app.button(key=dismiss).click().run()
+    assert "undo-dismiss" not in keys(show("overview")) and "No memory." not in texts(show("overview"))
+    again = queued_training(show)
+    store.attempts.fail(again.id, store.attempts.claim(again.id, "w", "cpu"), "No room.")
+    assert "No room." in texts(show("overview"))
 
 
 def opened(app) -> bool:
