@@ -185,7 +185,8 @@ def _groups(evaluations: dict[str, Run]) -> None:
     st.markdown(f"**Every group, on the {first.spec['split']} images**{badge}", help=explain(*terms))
     figure = group_intervals(pd.concat(frames, ignore_index=True), BEFORE)
     if len(frames) == 1:  # nothing to compare with: the colours mark the worst group
-        figure.update_traces(marker_color=[WORST if worst else CHOSEN for worst in lowest(frames[0])["worst"]])
+        colours = [WORST if worst else CHOSEN for worst in lowest(frames[0])["worst"]]
+        figure.update_traces(marker_color=colours, marker_line_color=colours)
     figure.update_layout(height=max(figure.layout.height, HIGH_PX))
     tables.show_chart(figure, key="headline-groups", alt="Accuracy of each group")
 

@@ -7,7 +7,8 @@ clicks, typed (fields), answers (keys), seconds_waited (for jobs), waits_without
 page that said nothing of the time left), dead_ends, console_errors (with requests that were refused), back_presses (a
 page), cls (the layout shift of each page that is opened by its address on the finished project, as web.dev defines it)
 and cls_max, moved (the same on the way, after presses: what a press opens may take more than the half second that the
-definition excuses), verdicts (what Overview says in the end).
+definition excuses), verdicts (what Overview says in the end), words_overview, height_max_1440 (pixels of the highest
+page in a window of 1440 x 900; asked: 220 and 1,500).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.browser import chromium, opened
 from benchmarks.dashboard import server
 from benchmarks.first_hour.folders import three_folders
 from benchmarks.first_hour.journey import first_hour
-from benchmarks.first_hour.person import Counts, Person, back_presses, shifts
+from benchmarks.first_hour.person import Counts, Person, back_presses, shifts, sizes
 from slim_core.settings import Settings
 from slim_core.store import Store
 
@@ -63,10 +64,12 @@ def one(home: Path, root: Path, data: Any) -> dict[str, Any]:
         try:
             arrival = first_hour(person, str(dashboard), store, data)
             counts, presses = person.finish(), back_presses(page, PAGES)
-            opening = shifts(page, str(dashboard), ["", *(name.lower() for name in PAGES)])
+            names = ["", *(name.lower() for name in PAGES)]
+            opening, seen = shifts(page, str(dashboard), names), sizes(page, str(dashboard), names)
         finally:
             store.close()
-        return of(counts, opening, presses, arrival.verdict)
+        looks = {"words_overview": seen["/"][0], "height_max_1440": max(height for _, height in seen.values())}
+        return of(counts, opening, presses, arrival.verdict) | looks
 
 
 def of(counts: Counts, opening: dict[str, float], presses: float, verdict: str) -> dict[str, Any]:
@@ -89,6 +92,7 @@ def _rounded(shifts: dict[str, float]) -> dict[str, float]:
 def worst(each: list[dict[str, Any]]) -> dict[str, Any]:
     """The keys that are asked for, over all data sets: the largest numbers, every fault, every verdict."""
     largest = ("clicks", "typed", "seconds_waited", "waits_without_time_left", "back_presses", "cls_max")
+    largest += ("words_overview", "height_max_1440")
     return {
         **{key: max(one[key] for one in each) for key in largest},
         "dead_ends": [end for one in each for end in one["dead_ends"]],

@@ -162,6 +162,19 @@ def shifts(page: Page, address: str, names: list[str]) -> dict[str, float]:
     return found
 
 
+def sizes(page: Page, address: str, names: list[str]) -> dict[str, tuple[int, int]]:
+    """Page -> its words and its height in pixels, in a window of 1440 x 900, folded as it opens."""
+    page.set_viewport_size({"width": 1440, "height": 900})
+    found = {}
+    for name in names:
+        visit(page, f"{address}/{name}")
+        page.wait_for_timeout(COMPLETE_MS)
+        settle(page)
+        main = page.get_by_test_id("stMain")
+        found[f"/{name}"] = len(main.inner_text().split()), int(main.evaluate("main => main.scrollHeight"))
+    return found
+
+
 def back_presses(page: Page, links: list[str]) -> float:
     """How often Back must be pressed, a page: through these pages by their links in the sidebar, and back again."""
     expect(page.get_by_test_id("stSidebar")).to_be_visible(timeout=SCRIPT_TIMEOUT_MS)

@@ -41,6 +41,7 @@ ATTENTION = [ATTENTION_PRECISION, AIOU]
 MOST = 12  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
 BAR = 15  # pixels of a lying bar
+EDGE = 2  # pixels around it: all there is to see of one at 0 %
 ABOVE_BARS = 1.15  # of the highest bar, which the threshold may stand in: room for what is written beside it
 N_BINS = 40
 NO_SCORES = "no scored images"
@@ -68,12 +69,13 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
     frame = lowest(frame.assign(cell=list(cells) if cells is not None else list(frame["group"])))
     percent = frame[["accuracy", "low", "high"]] * 100
     carried = percent[["low", "high"]].assign(cell=frame["cell"])
+    colours = [VERMILION if worst else BLUE for worst in frame["worst"]]
     figure = go.Figure()
     figure.add_bar(
         y=[f"{name} (n = {n:,})" for name, n in zip(frame["group"], frame["n"], strict=True)],
         x=percent["accuracy"],
         orientation="h",
-        marker={"color": [VERMILION if worst else BLUE for worst in frame["worst"]], "opacity": 0.8},
+        marker={"color": colours, "opacity": 0.8, "line": {"color": colours, "width": EDGE}},
         error_x=interval(frame),
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
@@ -162,7 +164,7 @@ def _bars(frame: pd.DataFrame, colours: Mapping[str, str], title: str) -> go.Fig
             name=str(run),
             error_x=interval(part),
             orientation="h",
-            marker={"color": colours[run], "opacity": 0.8},
+            marker={"color": colours[run], "opacity": 0.8, "line": {"color": colours[run], "width": EDGE}},
             customdata=_custom(part),
             hovertemplate=f"{run}<br>%{{y}}<br>%{{x:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
             "<br>%{customdata[3]} images<extra></extra>",

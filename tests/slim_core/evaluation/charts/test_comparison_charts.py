@@ -24,6 +24,13 @@ GROUPS = pd.DataFrame(
 )
 
 
+def test_a_group_at_0_percent_has_a_mark_in_the_colour_of_its_bar() -> None:
+    marks = [bar.marker for bar in group_intervals(GROUPS.assign(accuracy=0.0)).data]
+    assert all(mark.line.width > 0 and mark.line.color == mark.color for mark in marks) and len(marks) == 2
+    worst = charts.group_bars(GROUPS[:2].assign(accuracy=[0.5, 0.0], worst=[False, True])).data[0].marker
+    assert worst.line.width > 0 and worst.line.color[1] == worst.color[1] != worst.color[0]
+
+
 def many(n: int = 20) -> pd.DataFrame:
     parts = [
         GROUPS[:2].assign(run=f"run {i}", accuracy=[0.9 - i / 100, 0.5], key=[f"k{i}a", f"k{i}b"]) for i in range(n)
