@@ -54,7 +54,7 @@ with place["steps"]:
 with place["next"]:
     in_pipelines = progress.show_pipelines(dataset.id)
     to_try = tries.offered(loop.result, found, said)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="next-step"):
         if in_pipelines:
             progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
         elif found is not None and found.is_perfect:

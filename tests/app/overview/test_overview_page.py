@@ -202,7 +202,7 @@ def test_after_a_first_training_that_failed_it_is_retried_or_trained_with_other_
     monkeypatch.setattr(session, "queue", lambda: queue)
     app.button(key=f"retry-{train.id}").click().run()
     assert not app.exception and queued == [(train.id, "local")]
-    (settings,) = [one.proto for one in app.get("page_link") if one.proto.label == "Change and run again"]
+    (settings,) = [one.proto for one in app.get("page_link") if one.proto.label.startswith("Change")]
     assert settings.page == "train"
     form = show("train", **dict(parse_qsl(settings.query_string)))
     assert opened(form) and not opened(show("train", dataset=dataset.id, run=train.id))
