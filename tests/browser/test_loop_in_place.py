@@ -82,7 +82,7 @@ def press_and_wait(page: Page, label: str, store: Store) -> None:
     by_the_press = page.evaluate("window.moved")  # a slow machine draws it when the press is no recent input any more
     compute(store)
     expect(page.locator("[class*='st-key-outcome-']")).to_be_visible(timeout=JOB_MS)
-    expect(page.get_by_text("it gets wrong")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".st-key-verdict")).to_be_visible(timeout=JOB_MS)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=JOB_MS)
     settle(page)
     page.wait_for_timeout(1000)

@@ -176,7 +176,7 @@ def test_a_reviewer_reads_what_is_wrong_and_sends_a_link_to_it(
     page: Page, other: Page, address: str, store: Store
 ) -> None:
     visit(page, address, "overview")
-    expect(page.get_by_text("it gets wrong")).to_be_visible()
+    expect(page.locator(".st-key-verdict")).to_be_visible()
     worst = newest(store, "evaluate")
     wga = store.runs.fetch(worst.id).metrics["wga"]
     expect(page.get_by_text(f"{100 * wga:.1f} %").first).to_be_visible()

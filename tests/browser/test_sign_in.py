@@ -111,7 +111,7 @@ def test_a_stranger_looks_on_writes_nothing_and_is_shown_whom_to_ask(
     page = person(STRANGER)
     is_shown(page, f"{STRANGER} · viewer")
     is_shown(page, f"another role, ask {BOSS}.")
-    is_shown(page, "it gets wrong")
+    is_shown(page, "worst group")
     page.goto(address + link(campaign))
     is_shown(page, "Answering requires the annotator role.")
     expect(page.locator(".slim-annotator")).to_have_count(0)
