@@ -54,28 +54,35 @@ def make_splits(
     """
     names = [split for split in SPLITS if shares.get(split, 0) > 0]
     kinds, cells = np.unique(np.stack([labels, attributes], axis=1), axis=0, return_inverse=True)
-    cells, of_label = cells.reshape(-1), kinds[:, 0]
-    wanted = np.outer([shares[name] for name in names], np.bincount(cells))  # (splits, cells) images
-    got, got_of_label = np.zeros_like(wanted), np.zeros((len(names), labels.max(initial=-1) + 1))
+    cells = cells.reshape(-1)
+    of_label = kinds[:, 0].tolist()
+    # (splits, cells) and (splits, labels) images. Plain numbers: most units are one image, too few for arrays to pay.
+    wanted = np.outer([shares[name] for name in names], np.bincount(cells)).tolist()
+    got, got_of_label = [[0] * len(kinds) for _ in names], [[0] * (labels.max(initial=-1) + 1) for _ in names]
     split_of = np.empty(units.max(initial=-1) + 1, np.int64)
-    for unit, members in _largest_first(units, seed):
-        inside, counts = np.unique(cells[members], return_counts=True)
-        lacking = (1 - got[:, inside] / wanted[:, inside]) @ counts
-        without = (got_of_label[:, of_label[inside]] == 0) @ counts
-        split_of[unit] = chosen = np.lexsort((-lacking, -without))[0]
-        got[chosen, inside] += counts
-        np.add.at(got_of_label[chosen], of_label[inside], counts)
+    for unit, held in _largest_first(units, cells, seed):
+
+        def need(split: int, held: list[tuple[int, int]] = held) -> tuple[int, float]:
+            without = sum(n for cell, n in held if not got_of_label[split][of_label[cell]])
+            return without, sum((1 - got[split][cell] / wanted[split][cell]) * n for cell, n in held)
+
+        split_of[unit] = chosen = max(range(len(names)), key=need)
+        for cell, n in held:
+            got[chosen][cell] += n
+            got_of_label[chosen][of_label[cell]] += n
     made: np.ndarray = np.array(names)[split_of[units]]
     return made
 
 
-def _largest_first(units: np.ndarray, seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Each unit and the positions of its images."""
-    order = np.argsort(units, kind="stable")
-    found, starts, sizes = np.unique(units[order], return_index=True, return_counts=True)
+def _largest_first(units: np.ndarray, cells: np.ndarray, seed: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Each unit, and how many images of which cells it has."""
+    pairs, counts = np.unique(np.stack([units, cells], axis=1), axis=0, return_counts=True)
+    found, starts = np.unique(pairs[:, 0], return_index=True)
+    sizes = np.add.reduceat(counts, starts) if len(starts) else counts
+    held, ends = list(zip(pairs[:, 1].tolist(), counts.tolist(), strict=True)), [*starts[1:], len(pairs)]
     shuffled = np.random.default_rng([seed, len(units)]).permutation(len(found))
     for place in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        yield int(found[place]), order[starts[place] : starts[place] + sizes[place]]
+        yield int(found[place]), held[starts[place] : ends[place]]
 
 
 @dataclass(frozen=True)
