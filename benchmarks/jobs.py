@@ -45,7 +45,7 @@ from workers.queue import Queue
 
 PATIENCE_S = 180.0
 KINDS = ("train", "gradcam", "space", "curate", "evaluate")
-FIRST_ROW = "table[aria-label=Runs] tbody tr:first-child"
+FIRST_ROW = ".st-key-table-runs table tbody tr:first-child"
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ CONTENT: Mapping[str, str] = {
     "annotate_open": ".slim-annotator[data-ready=true] [data-part=stage] img",
     "curate": "[data-testid=stMetric]",
     "compare": "[data-testid=stDataFrame]",
-    "jobs": "table[aria-label=Runs] tbody tr",
+    "jobs": ".st-key-table-runs table tbody tr",
 }
 CHART = "[data-testid=stPlotlyChart] .main-svg"
 COMPLETE = {"train": CHART, "curate": CHART, "compare": CHART}  # page -> what else is there once it is complete

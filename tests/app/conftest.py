@@ -258,14 +258,21 @@ def texts(app: AppTest) -> str:
 
 def cells(app: AppTest, label: str) -> list[list[str]]:
     """The texts of a table of app/ui/tables.py, without what Markdown makes of them."""
-    (table,) = [one for one in app.table if one.proto.alt == label]
-    return [list(map(_plain, row)) for row in table.value.to_numpy().tolist()]
+    return [list(map(_plain, row)) for row in table_lines(app, label)[1:]]
+
+
+def table_lines(app: AppTest, label: str) -> list[list[str]]:
+    """The cells of a table's titles and rows, in Markdown."""
+    key = f"table-{label.replace(' ', '-').replace(',', '').lower()}"
+    (block,) = [one for one in app._tree if getattr(one, "key", None) == key]
+    (table,) = block.markdown
+    titles, _, *rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.value.split("\n")]
+    return [[cell.strip() for cell in line] for line in [titles, *rows]]
 
 
 def linked_runs(app: AppTest, label: str) -> list[str]:
     """The runs that a table leads to, from top to bottom."""
-    (table,) = [one for one in app.table if one.proto.alt == label]
-    return re.findall(r"\]\(jobs\?run=([\w-]+)\)", "\n".join(map(str, table.value.to_numpy().ravel())))
+    return re.findall(r"\]\(jobs\?run=([\w-]+)\)", "\n".join(map("".join, table_lines(app, label))))
 
 
 def _plain(markdown: str) -> str:

@@ -17,7 +17,7 @@ from tests.browser.steps import choose, settle, visit
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 PATIENCE_MS = 120_000
-ROWS = "table[aria-label=Runs] tbody tr"
+ROWS = ".st-key-table-runs table tbody tr"
 
 
 def test_filters_live_in_the_address_and_a_row_opens_and_closes_without_loading_the_page(
@@ -94,7 +94,7 @@ def test_no_table_scrolls_sideways_whatever_the_width_and_the_names(page: Page, 
         connection.execute(named.values(name="The reference of the second team, ten epochs, judged on test images"))
     for query in ("", f"?run={run.id}&about=Parameters"):
         visit(page, address, "jobs", query)
-        tables = page.get_by_test_id("stTable").locator("div:has(> table):visible")
+        tables = page.locator('[class*="st-key-table-"] div:has(> table):visible')
         expect(tables.first).to_be_visible()
         for width in (1440, 1024):
             page.set_viewport_size({"width": width, "height": 900})

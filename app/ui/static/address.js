@@ -27,7 +27,7 @@
 
   // A link to a run in a table opens it as Back and Forward do: Streamlit's links in Markdown open another tab.
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.('[data-testid="stTable"] a[href*="jobs?run="]');
+    const link = event.target.closest?.('[class*="st-key-table-"] a[href*="jobs?run="]');
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     history.pushState({}, "", link.href);

@@ -29,7 +29,7 @@ from slim_core.store import Run, Store, schema
 from slim_core.store.members import Role
 from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
-from tests.app.conftest import cells, linked_runs, texts
+from tests.app.conftest import cells, linked_runs, table_lines, texts
 from tests.app.own_redis import redis_at
 from tests.refusals import missing
 from workers import local
@@ -182,7 +182,7 @@ def test_what_changed_between_two_runs_is_a_table(show) -> None:
     first, second = session.store().runs.all(kind="evaluate")[:2]
     params = {"run": first.id, "about": "What changed", "with": second.id}
     app = show("jobs", **params)
-    (titles,) = [list(one.value.columns) for one in app.table if one.proto.alt == "What changed"]
+    titles = table_lines(app, "What changed")[0]
     assert second.id in titles[2] and first.id in titles[3]
     rows = cells(app, "What changed")
     assert ["input", "model", second.spec["model"], first.spec["model"], ""] in rows
