@@ -45,6 +45,7 @@ LOGITS = "logits.npy"  # (n, C)
 SCORES = "scores.parquet"  # prediction, confidence and scores against the masks, one row an image
 FEATURES = {name: f"{name}_features.npy" for name in ("attention", "environment", "pooled")}  # (n, K)
 THUMBNAILS, THUMBNAIL_INDEX = "thumbnails.bin", "thumbnails.npy"
+FINDINGS = "findings.json"  # what the attention is on, by class: slim_core.evaluation.finder
 SHEET = "preview.png"  # of a preview
 
 # space: of n images

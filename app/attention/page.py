@@ -6,7 +6,7 @@ from app import session
 from app.attention.forms import PARAM, show
 from app.attention.view import show_maps, show_missing_maps, show_scores
 from app.services.results import attention_scores
-from app.ui import export, next_step, pick, progress, reruns, run_state, submit
+from app.ui import export, finder, next_step, pick, progress, reruns, run_state, submit
 from app.ui.groups import ESTIMATED
 from app.ui.messages import errors_shown, explain, verbatim
 from slim_core.attention.config import ATTRIBUTIONS
@@ -38,12 +38,17 @@ if dataset is not None and run is not None:
     if said := empty_maps(whole):
         st.caption(said)
     with errors_shown():
-        tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
+        tabs = st.tabs(
+            ["Gallery", "Clusters", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params"
+        )
         with tabs[0]:
             if tabs[0].open:
                 show_maps(run, passes)
         with tabs[1]:
-            if tabs[1].open:  # the chart's library takes a second to load
+            if tabs[1].open:
+                finder.show_all(whole)
+        with tabs[2]:
+            if tabs[2].open:  # the chart's library takes a second to load
                 show_scores(attention_scores.frame(run.id), run.dataset_id)
 
 models = session.store().runs.all(kind="train", status="done", dataset=dataset.id, metrics=False) if dataset else []

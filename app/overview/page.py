@@ -8,7 +8,7 @@ from app.overview.loop import make, show_loop, show_row
 from app.overview.verdict import for_news, show, show_figures, show_headline, state
 from app.services import loop_state
 from app.services.results import comparison
-from app.ui import demo_data, export, next_step, pick, progress, verdict
+from app.ui import demo_data, export, finder, next_step, pick, progress, verdict
 from app.ui.messages import errors_shown, verbatim
 
 st.title("Overview")
@@ -46,7 +46,7 @@ if len(loop.results) > 1 or loop.after is not None:
 facts = loop_state.facts_of(loop, compared) if compared is not None else loop_state.Facts()
 found = loop_state.verdict(loop, compared, facts, named=verbatim) if compared is not None else None
 # a place of its own for each part: one that comes or goes changes no other
-place = make(dataset.id, ["steps", "next", *(["headline", "figures"] if loop.before else [])])
+place = make(dataset.id, ["steps", "next", "finder", *(["headline", "figures"] if loop.before else [])])
 with place["headline"]:
     show_headline(loop, found, said)
 with place["steps"]:
@@ -71,7 +71,8 @@ with place["next"]:
     if loop.before is None:
         verdict.show_what_test_can_show(dataset.report)
 with place["finder"]:
-    pass  # what the model uses: at most three rows of crops, a sentence each
+    with errors_shown(said):
+        finder.show_suspicious(next((step.run for step in loop.steps if step.name == "attention"), None))
 with place["figures"]:
     show_figures(loop, compared, found, said)
 

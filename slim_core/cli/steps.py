@@ -110,11 +110,17 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
 def gradcam(run_options: RunOptions, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
+    from slim_core.curation import finder
     from slim_core.evaluation.headlines import empty_maps
 
-    run = api.gradcam(model, data=data, at=run_options.bench(), force=run_options.force, **settings)
+    at = run_options.bench()
+    run = api.gradcam(model, data=data, at=at, force=run_options.force, **settings)
     if said := empty_maps(run):
         say(said)
+    names = at.store.datasets.table(run.dataset_id).label_names
+    for one in finder.read(at.store.artifacts.folder(run.id)):
+        if one.is_suspicious:
+            say(one.sentence(names))
     done(run, _space_of(run))
 
 

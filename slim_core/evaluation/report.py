@@ -22,6 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from slim_core.curation import finder
 from slim_core.data.groups import GROUPS_IN_TRAINING
 from slim_core.data.images import heat
 from slim_core.data.images.codec import encode, load_pixels
@@ -52,6 +53,7 @@ from slim_core.evaluation.predictions import (
 from slim_core.evaluation.verdict import Verdict, of_runs
 from slim_core.formatting import UNKNOWN, in_percent, interval, points, rounded
 from slim_core.metrics import DEFINITIONS, RATES, groups_are_classes, of_environments, ungrouped, worst_of
+from slim_core.result_files import FINDINGS
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
@@ -104,6 +106,15 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A suspicious cluster of the baseline's attention: a sentence, its numbers, and crops as data URIs."""
+
+    sentence: str
+    numbers: str
+    crops: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything the file shows."""
 
@@ -121,6 +132,7 @@ class Report:
     chosen: str  # how the examples were chosen
     lineages: dict[str, list[list[str]]]  # label of the run -> LINEAGE of itself and of all it descends from
     estimated: str = ""  # a sentence on what the groups are where no attribute is known
+    looks: list[Look] = field(default_factory=list)
     link: str | None = None
     missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
     ungrouped: list[str] = field(default_factory=list)  # sentences on images that no row of ``groups`` counts
@@ -172,6 +184,7 @@ def collect(
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
         estimated=_estimated(evaluations),
+        looks=_looks(store, ancestry, before),
         link=link,
         missing=missing,
         ungrouped=_ungrouped(evaluations, names),
@@ -242,6 +255,25 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
         figure = results.attention(rows, comparison.ATTENTION, name)
         charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
     return charts
+
+
+def _looks(store: Store, ancestry: Ancestry, before: Run) -> list[Look]:
+    """Of the newest attention pass over the baseline's model that has them."""
+    model = before.spec["model"]
+    passes = [run for run in ancestry.runs.values() if run.kind == "gradcam" and run.spec["model"] == model]
+    passes = [run for run in passes if store.artifacts.has(run.id, FINDINGS)]
+    if not passes:
+        return []
+    newest, table = max(passes, key=lambda run: run.created_at), store.datasets.table(before.dataset_id)
+    try:
+        transform = ModelResult(store.artifacts.folder(model)).transform
+        return [
+            Look(one.sentence(table.label_names), one.numbers(), tuple(map(data_uri, one.cut(table, transform))))
+            for one in finder.read(store.artifacts.folder(newest.id))
+            if one.is_suspicious
+        ]
+    except (ImageRefusedError, NotFoundError):
+        return []
 
 
 def _spaces(store: Store, ancestry: Ancestry, evaluations: Sequence[Run], names: Sequence[str]) -> list[Chart]:

@@ -108,7 +108,7 @@ def environment_clusters(
     """
     config = config or ClusterConfig()
     check_finite(environment_features)
-    reduced = _reduce_environment(environment_features, config)
+    reduced = reduce_features(environment_features, config)
     n_classes = int(labels.max()) + 1 if len(labels) else 0
     index = np.zeros(len(labels), np.int64)
     n_per_class = np.zeros(n_classes, np.int64)
@@ -133,7 +133,8 @@ def _cluster(points: np.ndarray, config: ClusterConfig) -> tuple[np.ndarray, dic
     return seeded_kmeans(points, config.n_clusters or _choose(scores), config.seed)[0], scores
 
 
-def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
+def reduce_features(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
+    """(n, d) float32: features (n, K) of any float type, row-normalised, after PCA; a part at a time."""
     return _project_rows(_fit_reduction(features, config), features)
 
 

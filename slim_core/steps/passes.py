@@ -29,6 +29,7 @@ from slim_core.attention.arrays import (
     summed_up_masks,
 )
 from slim_core.attention.thumbnails import ThumbnailWriter
+from slim_core.curation import finder
 from slim_core.data.groups import grouping, in_turn
 from slim_core.data.images import heat
 from slim_core.data.images.codec import ImageTransform, encode, load_mask, load_picture
@@ -62,7 +63,23 @@ def gradcam(spec: GradcamSpec, context: StepContext) -> dict[str, Any]:
         metrics = _scored_again(base, table, context)
     else:
         metrics = _pass_over(rows_of(table, spec), table, spec, context, context.runtime("attention"))
+    if spec.shard is None and spec.class_of_map != PREDICTED:
+        _leave_findings(spec, table, context)
     return metrics | clipped(context)
+
+
+def _leave_findings(spec: GradcamSpec, table: ImageTable, context: StepContext) -> None:
+    """What the attention is on, class by class, from the arrays of the whole pass."""
+    context.progress(0, 1, "clusters of attention")
+    transform = ModelResult(context.parent(spec.model)).transform
+    finder.save(finder.find(seen_in(AttentionResult(context.out)), table, transform), context.out)
+
+
+def seen_in(result: AttentionResult) -> finder.Seen:
+    """The arrays of a pass that the finder reads."""
+    predictions = result.scores(["prediction"])["prediction"].to_numpy()
+    maps, features = result.maps(np.arange(len(result.rows))), result.stored_features("attention")
+    return finder.Seen(result.rows, predictions, maps, features)
 
 
 def clipped(context: StepContext) -> dict[str, Any]:
