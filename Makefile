@@ -96,7 +96,7 @@ docs: $(DEV) ## the pages of docs/ as a site, in build/docs; a broken link is an
 	$(BIN)/zensical build --clean --strict
 
 screenshots: $(DEV) $(PICTURES) ## the pictures that README and tutorial show
-	$(BIN)/python -m tests.browser.screenshots --readme
+	$(BIN)/python -m tests.browser.screenshots --readme $(if $(FROM),--home $(FROM))
 
 clean: ## remove the virtual environment and caches (SLIM_HOME stays)
 	rm -rf $(VENV) .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

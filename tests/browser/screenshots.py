@@ -2,9 +2,10 @@
 
     python -m tests.browser.screenshots --out FOLDER    all of them, to look at; not to be committed
     make screenshots                                    those that README and tutorial show, into docs/images
+    make screenshots FROM=SLIM_HOME                     the same of a home that make demo has filled: two minutes
 
-The whole loop runs first, on the demo data set, with the simulated annotator, in this process: minutes. A filled page
-in light colours at 1440 pixels is <page>.png, every other one <page>-<state>-<theme>-<width>.webp.
+Without a home the loop of make demo runs first, with the simulated annotator, in this process: minutes. A filled page
+in light colours at 1440 pixels is <page>.webp, every other one <page>-<state>-<theme>-<width>.webp.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import find
@@ -31,7 +31,7 @@ from slim_core.store import Store
 from tests.browser import chromium
 from tests.browser.conftest import NAMED
 from tests.browser.server import dashboard
-from tests.browser.steps import choose, settle, visit
+from tests.browser.steps import choose, settle, shown, visit
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +39,19 @@ README_IMAGES = ROOT / "docs" / "images"
 SIZES = ((1440, 900), (1280, 800))
 THEMES = ("light", "dark")
 PAGES = ("overview", "data", "draw", "train", "attention", "space", "annotate", "curate", "compare", "jobs")
-IN_README = ("overview", "space", "annotate", "draw", "compare")  # filled, light, at the first size
-METHODS = ("erm", "random", "slim")  # the newest is what the pages open with
+STORY = (  # of the moving picture: a page, and what is done there
+    ("train", "Train: one group fails"),
+    ("attention", "Look: the heat lies on the chart"),
+    ("annotate", "Answer: is the attention right? One image, one key"),
+    ("curate", "Curate: balance a small subset"),
+    ("compare", "Compare: every group, before and after"),
+    ("overview", "One sentence says whether it is better"),
+)
+STORY_SIZE, CAPTION_PX, LASTS_MS = (1120, 700), 44, 2400
+ANSWERED = ("0", "1", "0", "0")
 OPEN = "Open for annotators"  # name of the campaign that is pictured half answered
 FAILED = "From a checkpoint that is gone"
-DRAWN_MS = 60_000
-EXACT, OF_NAVIGATION = 48, 24  # colours of a picture's palette
-NAVIGATION_PX = 230
+DRAWN_MS, FADE_MS = 60_000, 1_500  # until something is there; until charts and images have faded in
 
 
 def main() -> int:
@@ -65,12 +71,16 @@ def main() -> int:
     out = README_IMAGES if asked.readme else asked.out
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium.launched(executable) as browser:
-        home = asked.home or Path(folder) / "home"
+        home = Path(folder) / "home"
         if asked.home is None:
             fill(home, Path(folder) / "demo")
+        else:  # answers are given below
+            shutil.copytree(asked.home, home, ignore=shutil.ignore_patterns("redis", "work"))
         if asked.readme:
+            references = half_answered(home)
             with dashboard(home) as address:
-                picture_all(browser, address, list(IN_README), "filled", "light", SIZES[:1], out)
+                picture_all(browser, address, list(PAGES), "filled", "light", SIZES[:1], out)
+                tell(browser, address, references, out / "loop.webp")
             return 0
         for state, there in (("filled", home), ("failing", lost(home, Path(folder))), ("empty", Path(folder) / "new")):
             there.mkdir(exist_ok=True)
@@ -81,25 +91,35 @@ def main() -> int:
 
 
 def fill(home: Path, data: Path) -> None:
-    """The demo loop, and a campaign that is half answered."""
-    from slim_core.annotation.plan import create_campaign
+    """The loop of make demo."""
     from slim_core.data.importing import import_data
     from slim_core.data.sets.demo_set import write_set
-    from slim_core.store import AnswerIn
-    from workers.demo import config_of, demo_set
+    from workers.demo import METHODS, called, config_of, demo_set
 
-    drawn = demo_set("pictures", seed=0)
+    drawn = demo_set("charts", seed=0)
     write_set(data, drawn)
     store = Store.open(Settings(home=home))
-    dataset = store.datasets.register(import_data(data), by="screenshots")
+    dataset = store.datasets.register(import_data(data, name=called(drawn)), by="screenshots")
     loop = Loop(Workbench(store, InProcess(store, device="cpu")), config_of(dataset, drawn))
     for method in METHODS:
         log.info("%s: worst group %.1f %%", method, 100 * loop.outcome(method).evaluation.metrics["wga"])
-    campaign = create_campaign(store, loop.space, share=0.02, seed=1, name=OPEN)
+    store.close()
+
+
+def half_answered(home: Path) -> dict[str, str]:
+    """Open a campaign that is half answered; page -> the query that shows the reference there."""
+    from slim_core.annotation.plan import create_campaign
+    from slim_core.store import AnswerIn
+
+    store = Store.open(Settings(home=home))
+    runs = [run for run in store.runs.all() if run.status == "done"]
+    space, reference = (next(run for run in reversed(runs) if run.kind == kind) for kind in ("space", "train"))
+    campaign = create_campaign(store, space, share=0.02, seed=1, name=OPEN)
     items = store.campaigns.items(campaign.id)
     given = [AnswerIn(f"picture-{item.id}", item.id, item.id % 2, duration_ms=1500) for item in items[:19]]
     store.answers.save(campaign.id, NAMED["value"], given)
     store.close()
+    return {"train": f"?run={reference.id}"}
 
 
 def lost(home: Path, folder: Path) -> Path:
@@ -167,39 +187,53 @@ def prepare(page: Page, name: str) -> None:
 
 
 def save(page: Page, out: Path, name: str, state: str, theme: str, width: int) -> None:
-    """One picture: a palette suffices for what the README shows, WebP for all others."""
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1500)  # charts and images fade in
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    if (state, theme, width) == ("filled", "light", SIZES[0][0]):
-        path = out / f"{name}.png"
-        in_few_colours(image).save(path, optimize=True)
-    else:
-        path = out / f"{name}-{state}-{theme}-{width}.webp"
-        image.save(path, quality=70, method=6)
+    """One picture, in colours that leave letters sharp."""
+    is_usual = (state, theme, width) == ("filled", "light", SIZES[0][0])
+    path = out / (f"{name}.webp" if is_usual else f"{name}-{state}-{theme}-{width}.webp")
+    shot(page).save(path, quality=80 if is_usual else 70, method=6)
     log.info("%s", path)
 
 
-def in_few_colours(image: Image.Image) -> Image.Image:
-    """In 256 colours: the most frequent ones, and those of the navigation with its logo, exactly, so that white stays
-    white, and mixtures of others in pictures."""
-    pixels = np.asarray(image) @ [1 << 16, 1 << 8, 1]
-    exact = np.unique([*_most_frequent(pixels, EXACT), *_most_frequent(pixels[:, :NAVIGATION_PX], OF_NAVIGATION)])
-    palette = Image.new("P", (1, 1))
-    parts = [int(part) for colour in exact for part in (colour >> 16, colour >> 8 & 255, colour & 255)]
-    palette.putpalette(parts + (image.quantize(256 - len(exact)).getpalette() or []))
-    drawn = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-    index = np.array(drawn)
-    for place, colour in enumerate(exact):
-        index[pixels == colour] = place
-    made = Image.fromarray(index, "P")
-    made.putpalette(palette.getpalette() or [])
+def tell(browser: Browser, address: str, references: Mapping[str, str], path: Path) -> None:
+    """The loop as one moving picture; ``references``: page -> the query of its address that shows the reference."""
+    context = browser.new_context(viewport={"width": SIZES[0][0], "height": SIZES[0][1]})
+    context.add_cookies([NAMED])
+    page = context.new_page()
+    frames: list[tuple[Image.Image, int]] = []
+
+    def keep(caption: str, lasts_ms: int) -> None:
+        frames.append((captioned(shot(page), caption), lasts_ms))
+
+    for name, caption in STORY:
+        visit(page, address, name, references.get(name, ""))
+        keep(caption, LASTS_MS)
+        if name == "annotate":
+            for key in ANSWERED:
+                shown(page)
+                page.keyboard.press(key)
+                keep(caption, LASTS_MS // 3)
+    images, lasting = zip(*frames, strict=True)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=lasting, loop=0, quality=72, method=6)
+    log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+    context.close()
+
+
+def captioned(image: Image.Image, caption: str) -> Image.Image:
+    """Smaller, with a line below."""
+    width, height = STORY_SIZE
+    made = Image.new("RGB", (width, height + CAPTION_PX), "#0F161C")
+    made.paste(image.resize((width, height), Image.Resampling.LANCZOS))
+    font = ImageFont.load_default(CAPTION_PX // 2)
+    ImageDraw.Draw(made).text((width // 2, height + CAPTION_PX // 2), caption, "#FFFFFF", font, anchor="mm")
     return made
 
 
-def _most_frequent(pixels: np.ndarray, n: int) -> np.ndarray:
-    colours, counts = np.unique(pixels, return_counts=True)
-    return colours[np.argsort(-counts, kind="stable")[:n]]
+def shot(page: Page) -> Image.Image:
+    """What is on the screen, once all of it is there."""
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=DRAWN_MS)
+    page.wait_for_timeout(FADE_MS)
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
 if __name__ == "__main__":

@@ -77,8 +77,7 @@ def test_a_finished_campaign_opens_in_the_room_that_it_needs(page: Page, address
     store.answers.save(campaign.id, "ann", given)
     page.add_init_script(f"({MOVED})()")
     slowed(page, 4)  # on a fast machine all of it comes at once, and nothing can move
-    visit(page, address, "annotate", f"?campaign={campaign.id}")
-    expect(page.get_by_role("heading", name="All images of this campaign are answered")).to_be_visible(timeout=30_000)
+    visit(page, address, "annotate", f"?campaign={campaign.id}&section=campaign")
     expect(page.locator(".slim-effect img")).to_be_visible(timeout=30_000)
     settle(page)
     page.wait_for_timeout(1000)
