@@ -226,7 +226,7 @@ def _attention(runs: Sequence[Run], reference: Run | None, space: Run | None) ->
 
 # name -> (title, page, what to do as it continues "Next:", label of the link)
 _STEPS: dict[str, tuple[str, str, str, str]] = {
-    "train": ("Train", "train", "train a reference model on all images.", "Train a model"),
+    "train": ("Train", "train", "train a reference model and see where it looks.", "Train a model"),
     "attention": ("Attention", "attention", "compute attention maps to see where the model looks.", "Compute the maps"),
     "space": ("Space", "space", "build the attention space of the images.", "Build the space"),
     "annotate": ("Annotate", "annotate", "say for a few images whether the attention is right.", "Annotate"),

@@ -502,7 +502,10 @@ def show_next(loop: Loop, verdict: Verdict | None = None, *, below_pipelines: bo
         why = f": {prose(for_reader(run.message))}" if step.state == "failed" and run.message and not is_above else "."
         unfinished(f"The {step.title} step {ENDED[step.state]}{why}", run, is_above, step.page, step.params)
     else:
-        next_step.show(next_step.can(_whose(step, loop), step.todo), step.page, step.action, **step.params)
+        todo = next_step.can(_whose(step, loop), step.todo)
+        # one press of Overview trains, looks and selects what to ask; the form of Train has more than a beginner needs
+        page = "overview" if step.name == "train" else step.page
+        next_step.show(todo, page, step.action, **step.params)
 
 
 def _whose(step: LoopStep, loop: Loop) -> Role:

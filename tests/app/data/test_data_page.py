@@ -45,6 +45,12 @@ def test_the_page_says_what_the_test_split_can_show(show, dataset) -> None:
         assert smallest["name"] in told and str(smallest["n"]) in told
 
 
+def test_new_data_leads_to_the_one_press_of_overview(show, dataset) -> None:
+    *_, link = [one.proto for one in show("data").get("page_link")]
+    assert (link.page, link.query_string) == ("", f"dataset={dataset.id}"), "Overview is the page without a name"
+    assert [one.key for one in show("overview", dataset=dataset.id).button if one.key == "loop-questions"]
+
+
 def test_a_link_reproduces_the_sample(show, dataset) -> None:
     app = show("data", dataset=dataset.id, **{"sample-split": "val", "sample-group": "0, china"})
     assert app.selectbox(key="sample-group").value == "0, china"
