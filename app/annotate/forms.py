@@ -105,23 +105,26 @@ def _guidance(dataset: str) -> Fields:
     """What annotators read and see before they answer; the image numbers as typed: those of another data set differ."""
     guideline = st.text_area("Guideline for the annotators", GUIDELINE, key="campaign-guideline", height=72)
     names = dict(enumerate(session.store().datasets.table(dataset).label_names))
-    return {"guideline": guideline, "examples": _examples(dataset), **of_classes(names, f"campaign-{dataset}")}
+    with st.expander("Classes with a guideline of their own"):
+        classes = of_classes(names, f"campaign-{dataset}")
+    return {"guideline": guideline, "examples": _examples(dataset), **classes}
 
 
 def of_classes(
     names: Mapping[int, str], key: str, absent: Iterable[int] = (), guidelines: Mapping[int, str] | None = None
 ) -> Fields:
-    """Which classes are the absence of something, and guidelines of single ones, behind a fold."""
-    with st.expander("Classes with a guideline of their own"):
-        help = "Such as *good* or *healthy*: there is nothing to look at, so wrong counts as neither."
-        chosen = st.multiselect(
-            "Classes that are the absence of something", list(names), list(absent),
-            format_func=lambda label: verbatim(names[label]), key=f"{key}-absent", help=help,
-        )  # fmt: skip
-        told = {
-            label: st.text_input(verbatim(name), (guidelines or {}).get(label, ""), key=f"{key}-guideline-{label}")
-            for label, name in names.items()
-        }
+    """Which classes are the absence of something, and guidelines of single ones."""
+    help = "Such as *good* or *healthy*: there is nothing to look at, so wrong counts as neither."
+    chosen = st.multiselect(
+        "Classes that are the absence of something", list(names), list(absent),
+        format_func=lambda label: verbatim(names[label]), key=f"{key}-absent", help=help,
+    )  # fmt: skip
+    told = {
+        label: st.text_input(
+            f"Guideline of {verbatim(name)}", (guidelines or {}).get(label, ""), key=f"{key}-guideline-{label}"
+        )
+        for label, name in names.items()
+    }
     return {"absent": tuple(chosen), "guidelines": told}
 
 

@@ -39,7 +39,7 @@ def show_controls(campaign: Campaign) -> None:
         _status(campaign)
         _deadline(campaign)
         _members(campaign)
-    _classes(campaign)
+        _classes(campaign)
 
 
 def _classes(campaign: Campaign) -> None:

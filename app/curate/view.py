@@ -309,7 +309,7 @@ def cells_chart(frame: pd.DataFrame) -> go.Figure:
     left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"
     return base_layout(
         figure,
-        height=110 + 40 * max(len(frame), 1),
+        height=110 + 24 * max(len(frame), 1),
         x={"title": f"images{left_out}", **few},
         y={"autorange": "reversed", "automargin": True},
         barmode="stack",
