@@ -5,7 +5,8 @@
 Sets with a shortcut: two demo sets of digits, three of drawings, and three whose mark sits at one place of the frame (a
 scale bar, a date stamp, a lamp). The same without: the mark or scene is as frequent in either class. ``drop``: what the
 accuracy of the class falls by without its shortcut, on held-out images. found: a class that has the shortcut is named;
-wrong: another one is; each with the true masks, and as if there were none. The rule was chosen on seed 20.
+wrong: another one is; each with the true masks, and as if there were none. The rule was chosen on seeds 20, 21 and
+910 to 918.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ EPOCHS = {"small-resnet": 15}  # the pretrained network: 3
 def main() -> None:
     """Train, look and print; runs that --folder holds already are taken as they are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(910, 920)))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[920, 921])
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES), metavar="CASE")
     parser.add_argument("--folder", type=Path, help="where the runs are kept; default: nowhere")
     parser.add_argument("--json", type=Path)

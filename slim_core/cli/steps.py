@@ -19,7 +19,7 @@ from slim_core.parameters import Parameter
 from slim_core.steps.specs import OF_IMAGES, STEPS
 
 if TYPE_CHECKING:
-    from slim_core.store import Run
+    from slim_core.store import Run, Store
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
 OfData = Annotated[str | None, typer.Option("--data", help="Name or id of a data set, for the newest model of it.")]
@@ -110,18 +110,26 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
 def gradcam(run_options: RunOptions, settings: Settings, model: Model = None, data: OfData = None) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
-    from slim_core.curation import finder
     from slim_core.evaluation.headlines import empty_maps
 
     at = run_options.bench()
     run = api.gradcam(model, data=data, at=at, force=run_options.force, **settings)
     if said := empty_maps(run):
         say(said)
-    names = at.store.datasets.table(run.dataset_id).label_names
-    for one in finder.read(at.store.artifacts.folder(run.id)):
-        if one.is_suspicious:
-            say(one.sentence(names))
+    for sentence in _suspicions(at.store, run):
+        say(sentence)
     done(run, _space_of(run))
+
+
+def _suspicions(store: Store, run: Run) -> list[str]:
+    """What a pass has found the model to look at, and should not."""
+    from slim_core.curation import finder
+
+    if run.status != "done":  # a worker will do it
+        return []
+    found = [one for one in finder.read(store.artifacts.folder(run.id)) if one.is_suspicious]
+    names = store.datasets.table(run.dataset_id).label_names if found else ()
+    return [one.sentence(names) for one in found]
 
 
 def _space_of(run: Run) -> str:

@@ -53,7 +53,8 @@ def current(campaign: Campaign) -> dict[int, int]:
 def test_images_come_with_their_label_and_how_far_the_campaign_is(client: TestClient, campaign: Campaign) -> None:
     body = upcoming(client, campaign, n=4).json()
     assert len(body["items"]) == 4
-    assert set(body["items"][0]) == {"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}
+    of_each = {"id", "row", "position", "label", "prediction", "confidence", "empty", "guess", "guideline"}
+    assert set(body["items"][0]) == of_each
     assert body["items"][0]["label"] in ("0", "1")
     assert body["progress"] == {"total": 6, "done": 0, "answered": 0, "held": []}
 

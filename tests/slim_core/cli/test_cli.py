@@ -298,7 +298,7 @@ def test_answers_of_a_csv_that_do_not_count_are_named(asked, looped, tmp_path, c
     ("text", "sentence"),
     [
         ("row,label\n1,1\n", "it needs row (or path)"),
-        ("row,answer\n0,maybe\n", "(1 or right, 0 or wrong, 2 or empty, -1 or unsure) (line 2: 'maybe')"),
+        ("row,answer\n0,maybe\n", "(line 2: 'maybe')"),
         ("row,answer\n99999,1\n", "demo does not have (line 2: '99999')"),
         ("row,answer\n339,1\n", "about an image"),
         ("path,answer\nx.png,1\n", "(line 2: 'x.png')"),
@@ -589,6 +589,7 @@ def test_a_pass_says_how_many_of_its_maps_are_empty(monkeypatch, capsys):
     metrics = {"n": 100, "no_evidence": 9}
     run = SimpleNamespace(kind="gradcam", id="r-1", metrics=metrics, spec={"splits": ["train"]})
     monkeypatch.setattr("slim_core.api.gradcam", lambda *_, **__: run)
+    monkeypatch.setattr("slim_core.cli.steps._suspicions", lambda *_: [])
     assert slim("gradcam") == 0
     assert "9 of 100 maps are empty, zero" in capsys.readouterr().out
     metrics["no_evidence"] = 0
