@@ -123,8 +123,12 @@ def test_where_the_server_gives_no_first_image_nothing_is_said_to_load(
 ) -> None:
     why = "Nothing in /data."
     annotation.refuse("next", status, {"error": why}, times=99)
-    script = 'await begin({ unseen: true }); return ["count", "rest-title"].map((name) => part(name).textContent);'
-    assert annotation.run(MOUNT + script) == ["", title]
+    script = """
+        await begin({ unseen: true });
+        await until(() => !part("count").textContent);
+        return part("rest-title").textContent;
+    """
+    assert annotation.run(MOUNT + script) == title
 
 
 @pytest.mark.parametrize("status", [404, 403])
