@@ -92,11 +92,11 @@ def described(
     names = datasets.table_of(dataset or datasets.fetch(campaign.dataset_id)).label_names
     seen = predictions(_attention_of(campaign)) if campaign.space_run_id else None
     likely = _likely(campaign, [item.row for item in items]) if guess and items else [None] * len(items)
+    guidelines = dict.fromkeys(campaign.absent, ABSENCE) | campaign.guidelines
     for entry, item, value in zip(made, items, likely, strict=True):
         prediction = seen.of(item.row) if seen else None
         entry |= {"label": names[item.label], "guess": value, "prediction": None, "confidence": None}
-        about = ABSENCE if item.label in campaign.absent else None
-        entry["guideline"] = campaign.guidelines.get(item.label, about)
+        entry["guideline"] = guidelines.get(item.label)
         entry["empty"] = seen is not None and not seen.has_attention(item.row)
         if prediction is not None:
             entry |= {"prediction": names[prediction[0]], "confidence": round(prediction[1], 4)}

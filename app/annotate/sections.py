@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app import session
-from app.services import queueing
-from app.ui import next_step, pick, reruns
-from app.ui.messages import errors_shown
+from app.ui import next_step, pick, reruns, submit
 from app.ui.progress import show_pipelines
 from slim_core.annotation.agreement import disputes_of
 from slim_core.annotation.convergence import stability
@@ -151,12 +149,8 @@ def _to_comparison(
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Next:** {sentence}", width="stretch")
         next_step.link("curate", "Curate", **link)
-        if session.viewer().may("lead") and st.button(
-            queueing.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="effect-retrain"
-        ):
-            with errors_shown():
-                queueing.to_comparison(campaign)
-                st.rerun()
+        if session.viewer().may("lead"):
+            submit.comparison_button(campaign, key="effect-retrain", type=kind)
 
 
 def show_next(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:

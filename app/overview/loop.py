@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -103,11 +103,7 @@ def _to_comparison(loop: Loop) -> None:
         st.markdown(f"**Next:** {what}.", width="stretch")
         if not is_answered and step is not None:
             next_step.link("annotate", "Answer", **step.params)
-        kind: Literal["primary", "secondary"] = "primary" if is_answered else "secondary"
-        if st.button(queueing.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="loop-comparison"):
-            with errors_shown():
-                queueing.to_comparison(campaign)
-                st.rerun()
+        submit.comparison_button(campaign, key="loop-comparison", type="primary" if is_answered else "secondary")
 
 
 # state -> (icon, colour, label): the icons differ too, for those who see no difference between the colours

@@ -5,12 +5,12 @@ becomes of it, on the same page; and what a page needs of an earlier step, where
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
 from app import session
-from app.services import actions
+from app.services import actions, queueing
 from app.ui import next_step, progress, run_state
 from app.ui.messages import errors_shown, verbatim
 from slim_core.errors import NotFoundError
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from streamlit.delta_generator import DeltaGenerator
 
-    from slim_core.store import Run
+    from slim_core.store import Campaign, Run
+
+
+def comparison_button(campaign: Campaign, *, key: str, type: Literal["primary", "secondary"]) -> None:
+    """Queue all from the answers of a campaign to the comparison of a retrained model. For leads."""
+    if st.button(queueing.TITLES["comparison"], type=type, icon=":material/play_arrow:", key=key):
+        with errors_shown():
+            queueing.to_comparison(campaign)
+            st.rerun()
 
 
 def button(

@@ -50,15 +50,18 @@ def show(label: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     One piece of Markdown: st.table makes one of each cell, so that 25 runs stood there half a second later.
     """
     lines = [list(map(verbatim, columns)), ["---"] * len(columns), *([_shown(one) for one in row] for row in rows)]
-    with st.container(key=f"table-{label.replace(' ', '-').replace(',', '').lower()}"):
+    with st.container(key=key_of(label)):
         st.markdown("\n".join(map(_line, lines)))
 
 
+def key_of(label: str) -> str:
+    """The key of the container of a table."""
+    return f"table-{label.replace(' ', '-').replace(',', '').lower()}"
+
+
 def _line(cells: Sequence[str]) -> str:
-    return "".join(f"| {cell.replace('|', _BAR)} " for cell in cells) + "|"
-
-
-_BAR = r"\|"  # a plain one ends a cell, also within code
+    """A plain bar would end a cell, also within code."""
+    return "".join("| " + cell.replace("|", r"\|") + " " for cell in cells) + "|"
 
 
 def _shown(one: TableText | str | datetime) -> str:

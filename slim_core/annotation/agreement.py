@@ -157,9 +157,11 @@ def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
 
 def disputes_of(store: Store, campaign_id: str) -> list[Dispute]:
     """``disputes`` of a campaign as it stands; none about the absence of something, where wrong counts as neither."""
+    votes = store.answers.votes(campaign_id)
+    if len({annotator for _, annotator, _ in votes}) < 2:  # nobody to contradict: the items need not be read
+        return []
     absent = store.campaigns.fetch(campaign_id).absent
-    items = [one for one in store.campaigns.items(campaign_id) if one.label not in absent]
-    return disputes(items, store.answers.votes(campaign_id))
+    return disputes([one for one in store.campaigns.items(campaign_id) if one.label not in absent], votes)
 
 
 def _contradict(votes: Iterable[int]) -> bool:

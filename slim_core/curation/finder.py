@@ -90,15 +90,11 @@ class Finding:
     def what(self) -> str:
         """a bright spot at the top left; "": no word is justified."""
         if not (self.place or self.look):
-            return "something outside the object" if self._is_off else ""
+            return "something outside the object" if _is_off(self.off_object) else ""
         thing = "spot" if self.is_small else "area"
         article = "an" if self.look == "orange" else "a"
         noun = f"{article} {self.look} {thing}" if self.look else "something"
         return " ".join(part for part in (noun, self.place) if part)
-
-    @property
-    def _is_off(self) -> bool:
-        return self.off_object is not None and self.off_object > MOST
 
     def sentence(self, names: Sequence[str], named: Callable[[str], str] = str) -> str:
         """What is suspicious, of a class by its name."""
@@ -180,14 +176,15 @@ def find(seen: Seen, table: ImageTable, transform: ImageTransform) -> tuple[Find
     rows, predictions, labels = seen.rows, seen.predictions, table.labels[seen.rows]
     is_train = np.isin(rows, table.rows("train"))
     peaks, side = _peaks(seen.maps)  # (n, 2) of the frame, across and down
+    ninth = _ninths(peaks)
+    in_train = np.bincount(ninth[is_train], minlength=len(PLACES))
     clusters = [
         one for label in range(table.n_classes) for one in _clusters(seen.features, labels == label, is_train, label)
     ]
     level = LEVEL / max(1, len(clusters))
-    ninth = _ninths(peaks)
     found = []
     for whole in clusters:
-        place, one = _at_its_place(whole, ninth, is_train, level)
+        place, one = _at_its_place(whole, ninth, in_train, level)
         right = [int((predictions[part] == one.label).sum()) for part in (one.held_out, one.others)]
         off = _off_object(table, rows, one.train, peaks, side, transform)
         found.append(
@@ -218,8 +215,13 @@ def _is_suspicious(place: str, off: float | None, right: Sequence[int], one: _Cl
     is_placed = place not in ("", PLACES[CENTRE])
     if min(len(one.held_out), len(one.others)) < LEAST:
         return is_placed and len(one.others) < LEAST
-    carries = _fisher(right[0], len(one.held_out), right[1], len(one.others)) < level
-    return carries and (is_placed or (off is not None and off > MOST))
+    carries = _by_chance(right[0], len(one.held_out), right[1], len(one.others)) < level
+    return carries and (is_placed or _is_off(off))
+
+
+def _is_off(share: float | None) -> bool:
+    """Whether a cluster is off the object, by the share of its peaks; None: no masks."""
+    return share is not None and share > MOST
 
 
 def _clusters(
@@ -254,32 +256,32 @@ def _ninths(peaks: NDArray[np.float64]) -> Rows:
     return np.asarray(down * 3 + across)
 
 
-def _at_its_place(one: _Cluster, ninth: Rows, is_train: NDArray[np.bool_], level: float) -> tuple[str, _Cluster]:
+def _at_its_place(one: _Cluster, ninth: Rows, in_train: Rows, level: float) -> tuple[str, _Cluster]:
     """Where most of the cluster's peaks are, if those of all other training images are there clearly less often; then
-    only held-out images whose peak is there have what the cluster is about."""
-    mine, others = ninth[one.train], ninth[np.setdiff1d(np.flatnonzero(is_train), one.train)]
-    mode = int(np.bincount(mine).argmax())
+    only held-out images whose peak is there have what the cluster is about. ``in_train``: peaks in each of PLACES."""
+    mine = np.bincount(ninth[one.train], minlength=len(PLACES))
+    others, mode = in_train - mine, int(mine.argmax())
     for name, places in ((PLACES[mode], (mode,)), (IN_A_CORNER, CORNERS)):
-        here, there = np.isin(mine, places), np.isin(others, places)
-        if here.mean() >= SHARED and _is_more(here, there, level / (len(PLACES) + 1)):
+        here, there = ((int(counts[list(places)].sum()), int(counts.sum())) for counts in (mine, others))
+        if here[0] >= SHARED * here[1] and _is_more(*here, *there, level / (len(PLACES) + 1)):
             with_it = one.held_out[np.isin(ninth[one.held_out], places)]
             without = np.setdiff1d(np.union1d(one.held_out, one.others), with_it)
             return name, replace(one, held_out=with_it, others=without)
     return "", one
 
 
-def _is_more(mine: NDArray[np.bool_], others: NDArray[np.bool_], level: float) -> bool:
-    """Whether a share is at least twice that of the others, and larger beyond chance."""
-    if not len(others) or mine.mean() < TWICE * others.mean():
+def _is_more(k: int, n: int, k_others: int, n_others: int, level: float) -> bool:
+    """Whether k of n is at least twice the share of the others, and larger beyond chance."""
+    if not n_others or k / n < TWICE * k_others / n_others:
         return False
-    return _fisher(int(mine.sum()), len(mine), int(others.sum()), len(others)) < level
+    return _by_chance(k, n, k_others, n_others) < level
 
 
-def _fisher(k: int, n: int, k_others: int, n_others: int) -> float:
-    """One-sided p of Fisher's exact test, that k of n is more than k_others of n_others by chance."""
-    from scipy.stats import hypergeom  # half a second to import
+def _by_chance(k: int, n: int, k_others: int, n_others: int) -> float:
+    """One-sided p that k of n is more than k_others of n_others."""
+    from scipy.stats import fisher_exact  # half a second to import
 
-    return float(hypergeom.sf(k - 1, n + n_others, k + k_others, n))
+    return float(fisher_exact([[k, n - k], [k_others, n_others - k_others]], alternative="greater").pvalue)
 
 
 def _off_object(
@@ -366,12 +368,12 @@ def _kinds(image: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def _in_words(one: Finding, mine: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> Finding:
     """With the look that most of its crops have and others have clearly less often, and how many have all words."""
-    beside = np.concatenate([*others, np.zeros((0, len(LOOKS)))]) > 0
-    has = mine > 0
+    beside, has = np.concatenate([*others, np.zeros((0, len(LOOKS)))]) > 0, mine > 0
+    counts = zip(has.sum(axis=0).tolist(), beside.sum(axis=0).tolist(), strict=True)
     justified = [
         at
-        for at in range(len(LOOKS))
-        if len(has) and has[:, at].mean() >= SHARED and _is_more(has[:, at], beside[:, at], LEVEL / len(LOOKS))
+        for at, (k, k_others) in enumerate(counts)
+        if len(has) and k / len(has) >= SHARED and _is_more(k, len(has), k_others, len(beside), LEVEL / len(LOOKS))
     ]
     chosen = max(justified, key=lambda at: float(mine[:, at].mean()), default=None)
     shows = np.ones(len(one.crops), bool) if chosen is None else has[:, chosen]

@@ -30,7 +30,7 @@ from streamlit.util import calc_hash
 
 from app import server, session
 from app.session import Viewer
-from app.ui import reruns
+from app.ui import reruns, tables
 from slim_core.steps.specs import parse_spec
 from slim_core.store import Campaign, Dataset, Pipeline, Run, schema
 from slim_core.store.members import Role
@@ -263,8 +263,7 @@ def cells(app: AppTest, label: str) -> list[list[str]]:
 
 def table_lines(app: AppTest, label: str) -> list[list[str]]:
     """The cells of a table's titles and rows, in Markdown."""
-    key = f"table-{label.replace(' ', '-').replace(',', '').lower()}"
-    (block,) = [one for one in app._tree if getattr(one, "key", None) == key]
+    (block,) = [one for one in app._tree if getattr(one, "key", None) == tables.key_of(label)]
     (table,) = block.markdown
     titles, _, *rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.value.split("\n")]
     return [[cell.strip() for cell in line] for line in [titles, *rows]]

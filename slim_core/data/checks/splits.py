@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,9 @@ FOREIGN_SPLIT_WORDS = {
 }
 
 
+Held = list[tuple[int, int]]  # cells of which a unit has images, and how many
+
+
 def make_splits(
     labels: np.ndarray, attributes: np.ndarray, units: np.ndarray, seed: int, shares: Mapping[str, float] = SHARES
 ) -> np.ndarray:
@@ -60,13 +64,13 @@ def make_splits(
     wanted = np.outer([shares[name] for name in names], np.bincount(cells)).tolist()
     got, got_of_label = [[0] * len(kinds) for _ in names], [[0] * (labels.max(initial=-1) + 1) for _ in names]
     split_of = np.empty(units.max(initial=-1) + 1, np.int64)
+
+    def need(held: Held, split: int) -> tuple[int, float]:
+        without = sum(n for cell, n in held if not got_of_label[split][of_label[cell]])
+        return without, sum((1 - got[split][cell] / wanted[split][cell]) * n for cell, n in held)
+
     for unit, held in _largest_first(units, cells, seed):
-
-        def need(split: int, held: list[tuple[int, int]] = held) -> tuple[int, float]:
-            without = sum(n for cell, n in held if not got_of_label[split][of_label[cell]])
-            return without, sum((1 - got[split][cell] / wanted[split][cell]) * n for cell, n in held)
-
-        split_of[unit] = chosen = max(range(len(names)), key=need)
+        split_of[unit] = chosen = max(range(len(names)), key=partial(need, held))
         for cell, n in held:
             got[chosen][cell] += n
             got_of_label[chosen][of_label[cell]] += n
@@ -74,7 +78,7 @@ def make_splits(
     return made
 
 
-def _largest_first(units: np.ndarray, cells: np.ndarray, seed: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+def _largest_first(units: np.ndarray, cells: np.ndarray, seed: int) -> Iterator[tuple[int, Held]]:
     """Each unit, and how many images of which cells it has."""
     pairs, counts = np.unique(np.stack([units, cells], axis=1), axis=0, return_counts=True)
     found, starts = np.unique(pairs[:, 0], return_index=True)
