@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slim_core.api import preview as preview
     from slim_core.api import refit_last_layer as refit_last_layer
     from slim_core.api import register_model as register_model
+    from slim_core.api import report as report
     from slim_core.api import retrain as retrain
     from slim_core.api import run_loop as run_loop
     from slim_core.api import space_figure as space_figure
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 _STEPS = (
     *("answer_from_masks", "choose_candidates", "compare", "curate", "data_set", "evaluate", "gradcam"),
-    *("make_space", "preview", "refit_last_layer", "register_model", "retrain", "run_loop", "space_figure"),
-    "train",
+    *("make_space", "preview", "refit_last_layer", "register_model", "report", "retrain", "run_loop"),
+    *("space_figure", "train"),
 )
 _HOMES = {
     **dict.fromkeys(_STEPS, "api"),

@@ -19,6 +19,7 @@ from slim_core.runs.executor import Workbench, a_run, find_newest_campaign, newe
 from slim_core.runs.executor import data_set as data_set
 from slim_core.runs.loop_runs import LoopConfig
 from slim_core.runs.methods import Loop, Outcome
+from slim_core.runs.reporting import report as report
 from slim_core.runs.trainings import (
     Retrain,
     first_training,

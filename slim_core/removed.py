@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "inspect": "The Train page shows the target layer of a model; `slim gradcam` refuses a network without one.",
     "log": "`slim runs RUN` prints the log of a run.",
     "preview": "The Attention page previews a few images.",
+    "register-model": "`slim report FILE DATA --arch NAME` registers the model, and evaluates it.",
     "sheets": "People are asked about images alone: `slim answer`, or the Annotate page.",
     "storage": "The Jobs page shows what uses the disk.",
     "studies": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",

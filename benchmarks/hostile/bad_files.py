@@ -219,8 +219,8 @@ def _sending(file: str, write: Write) -> Callable[[Studio], Outcome]:
         write(studio, folder / file)
         try:
             if file.startswith("a."):
-                model = ("--model", "small-resnet", "--data", studio.results.dataset)
-                return slim(studio, "register-model", folder / file, *model)
+                named = (folder / file, studio.results.dataset, "--arch", "small-resnet", "--html", folder / "r.html")
+                return slim(studio, "report", *named)
             return slim(studio, "import", folder, "--files", "all")
         finally:
             shutil.rmtree(folder)

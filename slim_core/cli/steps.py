@@ -1,4 +1,4 @@
-"""One step of the loop a command: slim train, gradcam, space, curate, evaluate, register-model; and any by submit."""
+"""One step of the loop a command: slim train, gradcam, space, curate, evaluate; any by submit; and a model's report."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.kit.bench import bench
-from slim_core.cli.kit.console import Device, Force, Json, Priority, Queued, done, escaped, say, write_json
+from slim_core.cli.kit.bench import bench, removed_if_refused
+from slim_core.cli.kit.console import (
+    Device,
+    Force,
+    Json,
+    Priority,
+    Queued,
+    done,
+    escaped,
+    say,
+    say_as_it_is,
+    writable,
+    write_json,
+)
 from slim_core.cli.kit.options import RunOptions, add_command, add_step, on_command_line
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
@@ -34,8 +46,8 @@ def add_to(app: typer.Typer) -> None:
     add_step(app, "space", space, example="slim space --n-neighbors 15 --n-clusters 4")
     add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 --threshold 0.6")
     add_step(app, "evaluate", evaluate, example="slim evaluate --split test")
-    example = "Example: slim register-model resnet50.pt --model resnet50 --data waterbirds-folder"
-    add_command(app, "register-model", register_model, example, _of_images())
+    example = "Example: slim report resnet50.pt waterbirds-folder --html report.html"
+    add_command(app, "report", report, example, _of_images())
     example = """slim submit --spec '{"kind": "evaluate", "dataset": "d-x7k2m9qa4t", "model": "r-b5n8w3ve6y"}'"""
     app.command("submit", epilog=f"Example: {example}")(submit)
 
@@ -88,7 +100,7 @@ def _check_use(mode: str, data: str | None, subset: str | None, retrain: str | N
     refits, of_another = mode == "last-layer", subset is not None or mode == "last-layer"
     if mode not in ("full", "last-layer"):
         raise SpecRefusedError(
-            f"--mode is {quoted(mode)}: give full or last-layer; slim register-model takes a model trained elsewhere."
+            f"--mode is {quoted(mode)}: give full or last-layer; slim report takes a model trained elsewhere."
         )
     if reference == NO_REFERENCE and (subset is not None or not refits):
         raise SpecRefusedError(
@@ -248,25 +260,49 @@ def _of_images() -> dict[str, Parameter]:
     return {name: asked[name] for name in OF_IMAGES}
 
 
-def register_model(
+def report(
     run_options: RunOptions,
     settings: Settings,
-    file: Annotated[Path, typer.Argument(help="A .safetensors, .pt or .pth file of plain tensors.")],
-    model: Annotated[str, typer.Option(help="Its architecture, as slim train --model takes it.")],
-    data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name shown in lists; default: its architecture and file.")] = None,
+    model: Annotated[
+        str,
+        typer.Argument(help="A checkpoint, package.module:function, timm:NAME, or the id of a train or evaluate run."),
+    ],
+    folder: Annotated[
+        str | None, typer.Argument(help="A folder of images, or a data set's name or id; default: the newest.")
+    ] = None,
+    html: Annotated[Path, typer.Option("--html", callback=writable, help="The file to write.")] = Path("report.html"),
+    architecture: Annotated[
+        str | None, typer.Option("--arch", help="Network of a checkpoint; default: found by its tensors.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="What the outputs are, joined by commas, where not in the order of the folder.")
+    ] = None,
 ) -> None:
-    """Register a model that was trained elsewhere, to evaluate, curate for and retrain it.
+    """Report on a model that you have: what it gets wrong, where it looks, what to do next, as one HTML file.
 
-    Its outputs must be the classes of the data set, in their order, which is printed.
+    The model and the folder are registered. Ctrl-C keeps what is done, and the same command goes on.
     """
     from slim_core import api
 
-    at = run_options.bench()
-    run = api.register_model(file, model=model, data=data, name=name, at=at, force=run_options.force, **settings)
-    classes = at.store.datasets.table(run.dataset_id).label_names
-    say(f"its outputs are taken to be, in this order: {escaped(', '.join(classes))}")
-    done(run, f"slim gradcam --model {run.id}")
+    with removed_if_refused():
+        found = api.report(
+            model,
+            folder,
+            architecture=architecture,
+            classes=tuple(filter(None, (classes or "").split(","))),
+            at=run_options.bench(),
+            force=run_options.force,
+            **settings,
+        )
+    show_groups(found.evaluation.metrics or {})
+    alone = found.report.alone
+    suspicions = [look.sentence for look in found.report.looks if look.is_suspicious]
+    for sentence in (*suspicions, *(alone.limits if alone else ())):
+        say_as_it_is(sentence.replace("**", ""))
+    found.save(html)
+    say(f"[bold green]report[/] {escaped(html)}")
+    if alone:
+        say(f"next: [cyan]{escaped(alone.step.command)}[/]")
 
 
 def submit(

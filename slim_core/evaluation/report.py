@@ -28,7 +28,7 @@ from slim_core.data.images import heat
 from slim_core.data.images.codec import encode, load_pixels
 from slim_core.data.images.heat import heat_gradient
 from slim_core.errors import ImageRefusedError, NotFoundError
-from slim_core.evaluation import comparison, diagnosis
+from slim_core.evaluation import comparison, diagnosis, one_model
 from slim_core.evaluation.charts import results
 from slim_core.evaluation.charts.space import spaces_scatter
 from slim_core.evaluation.comparison import (
@@ -47,13 +47,18 @@ from slim_core.evaluation.predictions import (
     compared_frames,
     examples_of_change,
     predictions,
+    predictions_of_pass,
+    slices_of,
+    space_frame,
     spaces_of,
     typical_mistakes,
+    worst_slices,
+    wrong_first,
 )
 from slim_core.evaluation.verdict import Verdict, of_runs
-from slim_core.formatting import UNKNOWN, in_percent, interval, points, rounded
-from slim_core.metrics import DEFINITIONS, RATES, groups_are_classes, of_environments, ungrouped, worst_of
-from slim_core.result_files import FINDINGS
+from slim_core.formatting import UNKNOWN, in_percent, interval, percent, points, rounded
+from slim_core.metrics import DEFINITIONS, RATES, N, groups_are_classes, of_environments, ungrouped, worst_of
+from slim_core.result_files import FINDINGS, ROWS
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
@@ -67,8 +72,10 @@ COST_CHARTS = (  # column, title, axis
     ("images", "images used", "images trained on"),
 )
 N_EXAMPLES, EXAMPLE_PX = 6, 128
+N_SLICES, MOST_LOOKS = 3, 12
 CHANGED = "Chosen to show the change: images of the worst group that turned right. Image, attention before, after."
 OF_SPACES = "Near images have similar attention. Each space is laid out by itself: compare which images lie together."
+OF_ONE, OF_ONE_TITLE = ("attention", "environment"), "Attention and environment space"
 STAYED_WRONG = "Typical images of the worst group that both models get wrong. Image, attention before, after."
 DIGITS = {
     "minutes": 1,
@@ -83,6 +90,7 @@ PAID = (
     "lineage_seconds", "gpu_hours",
 )  # fmt: skip
 DEFINED = (*RATES, "gap", "groups")
+GROUP_COLUMNS = ("images", "accuracy", "95 % interval")
 LINEAGE = ["step", "run", "name", "seed", "device", "seconds", "code", "submitted (UTC)"]
 ASSETS = Path(__file__).parent / "report_assets"
 
@@ -107,11 +115,32 @@ class Example:
 
 @dataclass(frozen=True)
 class Look:
-    """A suspicious cluster of the baseline's attention: a sentence, its numbers, and crops as data URIs."""
+    """A cluster of the baseline's attention: a sentence (its class where not suspicious), numbers, crops as URIs."""
 
     sentence: str
     numbers: str
     crops: tuple[str, ...]
+    is_suspicious: bool = True
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Images of a class in like surroundings on which the model does worst: each plain, under attention, and named."""
+
+    name: str
+    numbers: str
+    examples: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class OneModel:
+    """What a report of a single model shows in the place of a comparison."""
+
+    facts: list[str]
+    classes: list[list[str]]
+    slices: list[Slice]
+    limits: list[str]
+    step: one_model.NextStep
 
 
 @dataclass(frozen=True)
@@ -136,6 +165,7 @@ class Report:
     link: str | None = None
     missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
     ungrouped: list[str] = field(default_factory=list)  # sentences on images that no row of ``groups`` counts
+    alone: OneModel | None = None  # where there is nothing to compare with
 
 
 def collect(
@@ -169,6 +199,8 @@ def collect(
     groups = comparison.groups(evaluations, names)
     compared = [one for one in (before, second) if one]
     spaces = _spaces(store, ancestry, compared, [names[one.id] for one in compared])
+    is_alone = len(evaluations) == 1
+    looks = _looks(store, ancestry, before, MOST_LOOKS if is_alone else None)
     return Report(
         dataset=store.datasets.fetch(evaluations[0].dataset_id),
         made_at=datetime.now(UTC),
@@ -184,11 +216,70 @@ def collect(
         chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
         estimated=_estimated(evaluations),
-        looks=_looks(store, ancestry, before),
+        looks=looks,
         link=link,
         missing=missing,
         ungrouped=_ungrouped(evaluations, names),
+        alone=_alone(store, ancestry, before, looks) if is_alone else None,
     )
+
+
+def _alone(store: Store, ancestry: Ancestry, run: Run, looks: Sequence[Look]) -> OneModel | None:
+    """None where the files of the run or of its model were removed."""
+    model, table, metrics = store.runs.fetch(run.spec["model"]), store.datasets.table(run.dataset_id), run.metrics or {}
+    maps = next(reversed(_passes(store, ancestry, run)), None)
+    facts = [f"evaluated on {metrics[N]:,} {run.spec['split']} images"]
+    try:
+        seen = predictions(store, run)
+        if maps is not None:
+            seen_by_pass = predictions_of_pass(store, maps)
+            facts.append(f"attention of {len(seen_by_pass):,} images")
+            seen = pd.concat([seen, seen_by_pass[seen_by_pass["split"] == "train"]])
+        no_attention = ModelResult(store.artifacts.folder(model.id)).no_attention
+    except NotFoundError:
+        return None
+    parts = [seen[seen["split"] == split]["correct"] for split in set(seen["split"])]
+    guesses = all(one_model.is_chance(int(part.sum()), len(part), table.n_classes) for part in parts)
+    is_suspicious, name = any(look.is_suspicious for look in looks), store.datasets.fetch(run.dataset_id).name
+    return OneModel(
+        facts,
+        one_model.classes(metrics),
+        _slices(store, ancestry, run, maps),
+        one_model.limits(run, model, table, no_attention, guesses=guesses),
+        one_model.next_step(run, model, maps, table, is_suspicious=is_suspicious, guesses=guesses, name=name),
+    )
+
+
+def _passes(store: Store, ancestry: Ancestry, evaluation: Run) -> list[Run]:
+    """The attention passes over its model whose files are there, the newest last."""
+    model = evaluation.spec["model"]
+    passes = [run for run in ancestry.runs.values() if run.kind == "gradcam" and run.spec["model"] == model]
+    return sorted((run for run in passes if store.artifacts.has(run.id, ROWS)), key=lambda run: run.created_at)
+
+
+def _slices(store: Store, ancestry: Ancestry, run: Run, maps: Run | None) -> list[Slice]:
+    """The worst ones in which the model makes a mistake, each with its worst predictions."""
+    attention = None if maps is None else Attention.of(store, maps)
+    if attention is None:
+        return []
+    try:
+        found, said = slices_of(store, run, ancestry).grouping, predictions(store, run)
+        worst = worst_slices(said["correct"].to_numpy(bool), found)
+        shown = worst[worst["accuracy"] < 1].head(N_SLICES).to_dict("records")
+        return [
+            _slice(one, wrong_first(said[found.index == one["slice"]]).head(N_EXAMPLES), attention) for one in shown
+        ]
+    except (ImageRefusedError, NotFoundError):
+        return []
+
+
+def _slice(one: Mapping[Any, Any], worst: pd.DataFrame, attention: Attention) -> Slice:
+    examples = []
+    for said in worst.to_dict("records"):
+        image, overlay = (data_uri(draw(said["row"], EXAMPLE_PX)) for draw in (attention.image, attention.overlay))
+        examples.append((image, overlay, f"{'✓' if said['correct'] else '✗'} {said['prediction_name']}"))
+    numbers = f"accuracy {percent(one['accuracy'])} ({interval(one['low'], one['high'])}), n = {one['n']:,}"
+    return Slice(str(one["name"]), numbers, examples)
 
 
 def _estimated(evaluations: Sequence[Run]) -> str:
@@ -257,32 +348,39 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     return charts
 
 
-def _looks(store: Store, ancestry: Ancestry, before: Run) -> list[Look]:
-    """Of the newest attention pass over the baseline's model that has them."""
-    model = before.spec["model"]
-    passes = [run for run in ancestry.runs.values() if run.kind == "gradcam" and run.spec["model"] == model]
-    passes = [run for run in passes if store.artifacts.has(run.id, FINDINGS)]
+def _looks(store: Store, ancestry: Ancestry, before: Run, most: int | None) -> list[Look]:
+    """Of the newest attention pass over the baseline's model that has them: at most ``most``; None: the suspicious."""
+    passes = [run for run in _passes(store, ancestry, before) if store.artifacts.has(run.id, FINDINGS)]
     if not passes:
         return []
-    newest, table = max(passes, key=lambda run: run.created_at), store.datasets.table(before.dataset_id)
+    newest, table = passes[-1], store.datasets.table(before.dataset_id)
     try:
-        transform = ModelResult(store.artifacts.folder(model)).transform
+        transform = ModelResult(store.artifacts.folder(before.spec["model"])).transform
+        names = table.label_names
         return [
-            Look(one.sentence(table.label_names), one.numbers(), tuple(map(data_uri, one.cut(table, transform))))
-            for one in finder.read(store.artifacts.folder(newest.id))
-            if one.is_suspicious
+            Look(
+                one.sentence(names) if one.is_suspicious else f"{names[one.label]}:",
+                one.numbers(),
+                tuple(map(data_uri, one.cut(table, transform))),
+                one.is_suspicious,
+            )
+            for one in finder.read(store.artifacts.folder(newest.id))[:most]
+            if one.is_suspicious or most
         ]
     except (ImageRefusedError, NotFoundError):
         return []
 
 
 def _spaces(store: Store, ancestry: Ancestry, evaluations: Sequence[Run], names: Sequence[str]) -> list[Chart]:
-    """Of the models that have one, side by side; a sentence names the others."""
+    """Of the models that have one, side by side; a sentence names the others. Of one model both of its spaces."""
     found = spaces_of(ancestry.runs.values(), [one.spec["model"] for one in evaluations])
     spaces = [one for one in found if one is not None]
     titles = [name for name, space in zip(names, found, strict=True) if space is not None]
     without = [name for name in names if name not in titles]
     try:
+        if len(evaluations) == 1 and spaces:
+            both = [space_frame(store, spaces[0], of) for of in OF_ONE]
+            return [Chart(OF_ONE_TITLE, spaces_scatter(both, [of.capitalize() for of in OF_ONE], "group"), OF_SPACES)]
         figure = spaces_scatter(compared_frames(store, spaces), titles, "group") if spaces else None
     except NotFoundError:  # its files, or those of its attention, were removed
         figure = None
@@ -392,7 +490,7 @@ def render(report: Report) -> str:
     extra = seeds_chart(report.seeds)
     charts = [*report.charts, *([extra] if extra else [])]
     return template("report.html").render(
-        title=f"{len(report.rows)} models on {report.dataset.name}",
+        title=f"{_models(report)} on {report.dataset.name}",
         facts=_facts(report),
         report=report,
         charts=charts,
@@ -400,6 +498,7 @@ def render(report: Report) -> str:
         costs=_of_runs(report, PAID),  # a table of its own, so that no column leaves the page
         groups=groups_table(report),
         seeds=seeds_table(report.seeds),
+        classes=Grid(["class", *GROUP_COLUMNS], report.alone.classes if report.alone else []),
         definitions=_definitions(),
         lineages={label: Grid(LINEAGE, runs) for label, runs in report.lineages.items()},
         figures=[json.loads(chart.figure.to_json()) for chart in charts],
@@ -434,11 +533,16 @@ def bold(text: str) -> Markup:
     return Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", str(escape(text))))
 
 
+def _models(report: Report) -> str:
+    return f"{len(report.rows)} models" if len(report.rows) > 1 else str(report.rows["label"].iloc[0])
+
+
 def _facts(report: Report) -> list[str]:
     return [
         f"{report.dataset.n_images:,} images",
+        *(report.alone.facts if report.alone else ()),
         f"fingerprint {report.dataset.fingerprint}",
-        f"baseline {report.rows.at[report.baseline, 'label']!s}",
+        *([] if report.alone else [f"baseline {report.rows.at[report.baseline, 'label']!s}"]),
         f"made {report.made_at:%Y-%m-%d %H:%M} UTC by SLIM Studio",
     ]
 
@@ -489,7 +593,7 @@ def groups_table(report: Report) -> Grid:
         ]
         for row in records
     ]
-    return Grid(["run", "group", "images", "accuracy", "95 % interval"], cells)
+    return Grid(["run", "group", *GROUP_COLUMNS], cells)
 
 
 def seeds_table(frame: pd.DataFrame) -> Grid:

@@ -370,7 +370,7 @@ MODEL_WEIGHTS = Form(
     title="Weights (safetensors)",
     about=f"{WEIGHTS_FILE}: the tensors by their names in torchvision or timm; {result_files.MODEL}: "
     "architecture, classes, and how images are prepared.",
-    opens_in="safetensors.torch.load_file, torchvision, timm, slim register-model",
+    opens_in="safetensors.torch.load_file, torchvision, timm, slim report",
     write=write_weights,
 )
 

@@ -266,8 +266,8 @@ def state_of(content: object, path: Path) -> State:
     )
 
 
-def _bare(state: State, wanted: set[str]) -> State:
-    """The names without a wrapper's prefix, the tensors that no layer of ours is named for left as they are."""
+def bare_state(state: State, wanted: set[str]) -> State:
+    """Tensors by the names of a network's layers (``wanted``), without the prefix of what wrapped it."""
     for _ in range(len(_PREFIXES)):
         for prefix in _PREFIXES:
             inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
@@ -305,7 +305,7 @@ def load_weights(
         CheckpointRefusedError: unreadable, code inside, or the first tensors that do not fit.
     """
     path = Path(path)
-    state = _bare(state_of(read_tensors(path), path), set(net.state_dict()))
+    state = bare_state(state_of(read_tensors(path), path), set(net.state_dict()))
     found = misfits(state, net)
     others = _n_classes_in(state, net, n_classes) if found and n_classes is not None else None
     if others is not None and new_head:
@@ -356,6 +356,11 @@ def _fitting(state: State, net: nn.Module) -> State:
     """The tensors that have the shape of the network's own."""
     wanted = net.state_dict()
     return {name: tensor for name, tensor in state.items() if name in wanted and tensor.shape == wanted[name].shape}
+
+
+def n_outputs(state: State, net: nn.Module, n_classes: int) -> int | None:
+    """For how many classes tensors are that fit the network but, perhaps, its head of ``n_classes``; else None."""
+    return n_classes if not misfits(state, net) else _n_classes_in(state, net, n_classes)
 
 
 def _n_classes_in(state: State, net: nn.Module, n_classes: int) -> int | None:

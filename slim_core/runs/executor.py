@@ -34,6 +34,7 @@ from slim_core.steps.specs import STEPS
 from slim_core.store.workers import is_gpu
 
 if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
     from slim_core.steps.specs import Spec
     from slim_core.store import Campaign, Dataset, Run, Store
 
@@ -274,8 +275,11 @@ def data_set(
     options: Mapping[str, str] | None = None,
     at: Workbench | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    check: Callable[[ImageTable], object] = lambda _table: None,
 ) -> Dataset:
     """A registered data set by its id or name, a folder (which is then registered), or the newest one.
+
+    ``check``: called before a folder is registered, which it may refuse.
 
     Raises:
         DataRefusedError: the folder's import found errors.
@@ -300,7 +304,7 @@ def data_set(
         settings=at.store.settings,
         progress=progress,
     )
-    require(imported)
+    check(require(imported))
     return at.store.datasets.register(imported, by=at.by)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from slim_core.cli.kit.console import warn
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SlimError, SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.cli.kit.progress import ProgressWorkbench
     from slim_core.runs.executor import Workbench
     from slim_core.store import Store
 
+DATABASE = "slim.db"  # what the names of the files of a new home begin with
 BY = "command line"  # who did what a command does, where nobody has signed in
 
 
@@ -30,6 +33,25 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
     if queue:
         say_workers(at.store, "leave out --queue")
     return ProgressWorkbench(at)
+
+
+@contextmanager
+def removed_if_refused() -> Iterator[None]:
+    """A home that this command made for something that is then refused is not left behind, as far as it is empty."""
+    from slim_core.settings import settings
+
+    home = settings().home.resolve()
+    is_new = not home.exists()
+    try:
+        yield
+    except SlimError:
+        if is_new and home.is_dir():
+            left = sorted(home.iterdir(), reverse=True)
+            if all(each.name.startswith(DATABASE) for each in left) and not open_store().datasets.all():
+                for each in left:
+                    each.unlink(missing_ok=True)
+                home.rmdir()
+        raise
 
 
 def open_store() -> Store:

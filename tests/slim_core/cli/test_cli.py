@@ -33,7 +33,7 @@ from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
     "demo-data import datasets train gradcam space candidates answer answers shapes curate evaluate compare run export "
-    "register-model submit runs stop retry delete queue members backup restore"
+    "report submit runs stop retry delete queue members backup restore"
 ).split()
 
 

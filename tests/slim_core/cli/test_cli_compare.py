@@ -71,8 +71,7 @@ def test_models_on_two_splits_are_told_apart_and_one_trained_elsewhere_leaves_th
     monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
     settings.cache_clear()
     weights = looped.at.store.artifacts.folder(looped.loop.reference.id) / "weights.safetensors"
-    assert slim("register-model", weights, "--model", "small-resnet", "--data", looped.dataset.id) == 0
-    theirs = re.findall(r"train (r-\w+)", capsys.readouterr().out)[0]
+    theirs = api.register_model(weights, model="small-resnet", data=looped.dataset.id).id
     assert [slim("evaluate", "--model", theirs, "--split", split) for split in ("test", "val")] == [0, 0]
     others = re.findall(r"evaluate (r-\w+)", capsys.readouterr().out)
     of_slim = looped.outcomes["slim"].evaluation.id

@@ -1,4 +1,4 @@
-"""slim register-model, and networks that have no attention map, as they are typed."""
+"""slim report, and networks that have no attention map, as they are typed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import sys
 import types
 
 import pytest
-import torch
 from torch import nn
 
-from slim_core.models.build import SmallResNet
 from slim_core.settings import settings
 from slim_core.store import Store
 from tests.slim_core.cli.commands import slim
@@ -24,18 +22,6 @@ def home(looped, monkeypatch):
     settings.cache_clear()
     yield looped.at.store.settings.home
     settings.cache_clear()
-
-
-def test_a_model_is_registered_and_the_next_command_maps_its_attention(home, looped, tmp_path, capsys):
-    torch.save(SmallResNet(2).state_dict(), tmp_path / "m.pt")
-    options = ("--data", looped.dataset.id, "--mean", "0.5,0.5,0.5", "--name", "Theirs", "--device", "cpu")
-    assert slim("register-model", tmp_path / "m.pt", "--model", "small-resnet", *options) == 0
-    run = max(Store.open(settings()).runs.all(kind="train"), key=lambda one: one.created_at)
-    assert (run.name, run.spec["mode"], run.spec["mean"]) == ("Theirs", "registered", [0.5, 0.5, 0.5])
-    told = capsys.readouterr().out
-    assert f"next: slim gradcam --model {run.id}" in told
-    classes = looped.at.store.datasets.table(looped.dataset.id).label_names
-    assert f"in this order: {', '.join(classes)}\n" in told
 
 
 def test_a_step_that_was_done_before_says_so_and_how_it_is_done_again(home, looped, capsys):
@@ -68,7 +54,7 @@ def module(monkeypatch):
 
 @pytest.mark.usefixtures("home")
 def test_a_checkpoint_that_is_not_there_is_one_sentence_and_exit_code_2(capsys):
-    assert slim("register-model", "nothing.pt", "--model", "small-resnet") == 2
+    assert slim("report", "nothing.pt", "--arch", "small-resnet") == 2
     said = capsys.readouterr().err
     assert "nothing.pt" in said and "Traceback" not in said
 

@@ -159,7 +159,7 @@ LOOP, TRAIN = ("run", "--data", DATA), ("train", "--data", DATA)
         ((*TRAIN, "--lr", "1e308"), "A train step refuses lr = 1e+308"),
         # of the options of a training none goes unheard
         ((*TRAIN, "--mode", "lastlayer"), "--mode is 'lastlayer': give full or"),
-        ((*TRAIN, "--mode", "registered"), "slim register-model takes"),
+        ((*TRAIN, "--mode", "registered"), "slim report takes"),
         ((*TRAIN, "--retrain", "scratch"), "curate run there"),
         ((*TRAIN, "--reference", "r-x"), "--mode last-layer: give"),
         ((*TRAIN, "--reference", "none"), "--reference none is of --mode"),

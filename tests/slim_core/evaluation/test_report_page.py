@@ -117,8 +117,8 @@ def test_the_report_says_what_the_groups_are_where_no_attribute_is_known(looped,
     (clustered,) = on_spaces([first], "r-one")
     assert "groups are estimated" in render(collect(store, [clustered], first.id))
     (alone,) = on_spaces([first], None)
-    groups_table = zip(first.metrics["groups"], first.metrics["classes"], strict=False)
-    as_classes = [group | {"name": one["name"]} for group, one in groups_table]
+    names = [one["name"] for one in first.metrics["classes"]]
+    as_classes = [group | {"name": names[group["group"] % len(names)]} for group in first.metrics["groups"]]
     by_class = replace(alone, metrics=alone.metrics | {"groups": as_classes})
     assert "only the classes" in render(collect(store, [by_class], first.id))
 
