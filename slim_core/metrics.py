@@ -37,10 +37,12 @@ NO_EVIDENCE = "no_evidence"  # of an image: whether its map is empty; of a pass:
 N_MASKS = "n_masks"  # images whose attention was scored, in all or in a group
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
 NO_SPREAD = 1e-9  # sd of differences that are equal but for rounding
+LEAST = 10  # images of a group, below which it is not judged: its interval spans 30 points and more
 LEAST_PAIRS = 3  # for an interval: of two it reaches nine sd to each side, often beyond what rates can differ by
 
 DEFINITIONS: dict[str, str] = {
-    WGA: "Worst-group accuracy: the lowest accuracy among the groups that have images.",
+    WGA: "Worst-group accuracy: the lowest accuracy among the groups. Groups of fewer than 10 images are left out "
+    "where others have more; wga in the metrics of a run is of all.",
     AVERAGE: "Average accuracy: the share of all images that are predicted right.",
     ADJUSTED: "Adjusted average: group accuracies weighted by the groups' shares of the training images "
     "(the Waterbirds literature's average); unknown where such a group has no image.",
@@ -101,6 +103,22 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """The group with the lowest accuracy among those that have images; of several the largest, which is surest."""
     known = [group for group in groups_of(metrics) if group["accuracy"] is not None]
     return min(known, key=lambda group: (float(group["accuracy"]), -int(group["n"])), default=None)
+
+
+def worst_judged(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The worst of the groups with LEAST images, which say enough to be judged; None where there is none."""
+    return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
+
+
+def worst_shown(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The group that pages, tables and sentences call the worst: of those that can be judged, else of all."""
+    return worst_judged(metrics) or worst_of(metrics)
+
+
+def worst_rates(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The accuracies of ``worst_shown`` before and after; None where no image is of a known group."""
+    was, now = ((worst_shown(each) or {}).get("accuracy") for each in (before, after))
+    return was, now
 
 
 def groups_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -170,7 +170,7 @@ def _second(twice: SecondBalance | None, n: int) -> str:
     if twice is None:
         return ""
     if not twice.clusters:
-        return html.escape(twice.notes or "No attention is taken to be wrong: the classes are balanced once.")
+        return html.escape(twice.notes or "No attention is assumed wrong: the classes are balanced once.")
     also = "balanced over what the model looks at where its attention is wrong"
     if twice.surroundings > 1:
         said = f"Above, the classes are balanced over what lies outside the attention. They are <b>also {also}</b>: "

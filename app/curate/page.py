@@ -31,23 +31,28 @@ if space is None:
     )
     st.stop()
 
+controls, results = st.columns([3, 7], gap="large")
 with errors_shown():
-    show_curation(space, campaign)
+    show_curation(space, campaign, controls, results)
 
+subset = None
 subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
 if subsets:
     if made := submit.take_made("submit-curate", {one.id for one in subsets}):
         pick.take("subset", made)  # else the button below would retrain on the subset before it
-    st.subheader("Retrain on a subset", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with controls:
+        st.subheader("Retrain on a subset", anchor=False)
         subset = pick.run("Subset", subsets[::-1], param="subset", width="stretch")
         if subset is not None:
-            export.show([subset])
-    if subset is not None:
-        run_state.show_described(subset.id, subset.name)
-        with errors_shown():
-            training.show_retraining(subset)
-else:
+            with errors_shown():
+                training.show_retraining(subset)
+            with st.container(horizontal=True):
+                export.show([subset])
+                run_state.show_described(subset.id, subset.name)
+if subset is not None:
+    with errors_shown():
+        training.show_retrained(subset)
+elif not subsets:
     shown = space.id
     todo = next_step.can("lead", "press *Curate this subset*, then retrain a model on it.")
     meanwhile = "wait for the subset; you can close this page. Then retrain a model on it here."

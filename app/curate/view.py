@@ -31,13 +31,14 @@ from slim_core.runs.trainings import usual_curation_of
 from slim_core.steps.specs import STEPS
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slim_core.store import Campaign, Run
 
 
-def show_curation(space: Run, campaign: Campaign | None) -> None:
+def show_curation(space: Run, campaign: Campaign | None, controls: DeltaGenerator, results: DeltaGenerator) -> None:
     """The preview follows every change; nothing is kept before the button is pressed."""
     data = space_data.load(space.id)
-    controls, results = st.columns([3, 7], gap="large")
     with controls:
         choice = show(data, campaign.id if campaign else None)
         dataset = space.dataset_id
@@ -99,7 +100,7 @@ def _judged(report: Mapping[str, Any]) -> tuple[str, str, str]:
     kept, wrong = report.get("keep"), _wrong(report)
     if wrong is not None:
         total = sum(one["size"] for one in report["classes"])
-        about = f"Images whose attention is taken to be wrong: {wrong:,} of {total:,}."
+        about = f"Images whose attention is assumed wrong: {wrong:,} of {total:,}."
         about = f"{about} The surroundings it falls on are balanced as well."
         return "Wrong attention", percent(wrong / total, 0), about
     if not kept:
@@ -136,7 +137,7 @@ def _line(subset: Subset) -> tuple[float | None, str]:
 
 
 def _wrong(report: Mapping[str, Any]) -> int | None:
-    """Images whose attention is taken to be wrong, where the classes are balanced once more by that."""
+    """Images whose attention is assumed wrong, where the classes are balanced once more by that."""
     wrong: int | None = report.get("clusters", {}).get("images_wrong")
     return wrong
 
@@ -279,7 +280,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
     left_out = "" if n_groups <= MOST else f"<br>the {MOST} of {n_groups:,} groups that change most"
     return base_layout(
         figure,
-        height=110 + 40 * max(len(frame), 1),
+        height=110 + 30 * max(len(frame), 1),
         x={"title": f"share of the images{left_out}{empty_note(empty)}", "ticksuffix": " %", "rangemode": "tozero"},
         y={"autorange": "reversed", "automargin": True},
     )

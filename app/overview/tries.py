@@ -235,7 +235,7 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Way) -> Iterator
 def beside_random(result: Result) -> Pipeline:
     """Queue a random subset of the same size, a model retrained on it in the same way, and its evaluation (needs lead).
 
-    ``result``: a pair. Answers that entered its training do not enter this one: a random subset asks nobody.
+    ``result``: a pair. Answers that entered its training do not enter this one: a random subset needs none.
     """
     assert result.subset is not None and result.model is not None  # it is a pair
     spec, model, way = result.subset.spec, result.model.spec, _way_of(result.model)

@@ -17,13 +17,23 @@ from app.ui import attention_change, groups, next_step, pick, pictures, reruns, 
 from app.ui.messages import errors_shown, explain, verbatim
 from app.ui.reruns import fragment
 from slim_core.evaluation import diagnosis
-from slim_core.evaluation.charts.layout import CHOSEN, WORST
+from slim_core.evaluation.charts.layout import CHOSEN, WORST, run_colours
 from slim_core.evaluation.charts.results import group_frame, group_intervals, lowest
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
-from slim_core.evaluation.two_models import worst_judged
 from slim_core.evaluation.verdict import can_show
 from slim_core.formatting import percent, points
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, WGA, groups_of, of_environments, worst_of
+from slim_core.metrics import (
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    COVERAGE,
+    WGA,
+    groups_of,
+    of_environments,
+    worst_judged,
+    worst_rates,
+    worst_shown,
+)
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
@@ -39,7 +49,7 @@ NUMBERS = {
     ATTENTION_PRECISION: ("Attention precision", "attention precision"),
     AIOU: ("AIoU", "AIoU"),
 }
-BEFORE, AFTER = "reference", "retrained"
+BEFORE = "reference"
 N_EXAMPLES, N_MISTAKES = 2, 2  # of three narrow views each, of two wide ones
 THUMB_PX = 96  # of an image that says what a group is
 WIDE_PX, HIGH_PX = 288, 360  # of an example, however many views it has; of the chart beside all of them
@@ -62,7 +72,12 @@ def show_headline(loop: Loop, found: Verdict | None, said: set[str]) -> None:
         with errors_shown(said), st.popover("Why", icon=":material/psychology_alt:", key="why"):
             _texts(before, found)
     with picture, errors_shown(said):
-        _worst_groups(before, after, found)
+        _worst_groups(before, after, found, _method(loop))
+
+
+def _method(loop: Loop) -> str:
+    """What the retrained model is called, as on Compare."""
+    return loop.result.method if loop.result is not None else ""
 
 
 def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, said: set[str]) -> None:
@@ -75,7 +90,7 @@ def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None, s
     with errors_shown(said):
         left, right = st.columns([5, 3], gap="large")
         with left:
-            _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
+            _groups({name: run for name, run in ((BEFORE, before), (_method(loop), after)) if run is not None})
         with right, errors_shown(said):
             if compared is not None:
                 _examples(compared, before, after, found)
@@ -96,7 +111,7 @@ def _texts(before: Run, found: Verdict | None) -> None:
         st.markdown(text)
 
 
-def _worst_groups(before: Run, after: Run | None, found: Verdict | None) -> None:
+def _worst_groups(before: Run, after: Run | None, found: Verdict | None, method: str) -> None:
     """The worst group before, and the one that is the worst now, each as two bars; of estimated ones two images say
     what they are. Nothing beside numbers of several seeds, which these are not."""
     was, now = worst_judged(before.metrics or {}), worst_judged((after.metrics if after else None) or {})
@@ -106,16 +121,20 @@ def _worst_groups(before: Run, after: Run | None, found: Verdict | None) -> None
     old, new = ({one["name"]: one for one in groups_of(run.metrics or {})} if run else {} for run in (before, after))
     names = list(dict.fromkeys([was["name"], *([now["name"]] if now else [])]))
     images = _images_of(before, names) if of_environments(before.metrics or {}) else {}
-    st.html("".join(_bars(name, old.get(name), new.get(name), images.get(name, "")) for name in names))
+    colours = run_colours([BEFORE, method])
+    models = [(BEFORE, colours[BEFORE], old), (method, colours[method], new)]
+    st.html("".join(_bars(name, models, images.get(name, "")) for name in names))
 
 
-def _bars(name: str, was: Mapping[str, Any] | None, now: Mapping[str, Any] | None, images: str) -> str:
-    n = (was or now or {}).get("n", 0)
+def _bars(name: str, models: Sequence[tuple[str, str, Mapping[str, Mapping[str, Any]]]], images: str) -> str:
+    """``models``: what each is called, its colour, and its groups by name."""
+    found = [(model, colour, known[name]) for model, colour, known in models if name in known]
+    n = next((one["n"] for _, _, one in found), 0)
     rows = "".join(
-        f'<span>{word}</span><i class="{word}" style="--rate: {one["accuracy"]:.4f}"></i>'
-        f"<b>{percent(one['accuracy'])}</b>"
-        for word, one in ((BEFORE, was), (AFTER, now))
-        if one is not None and one["accuracy"] is not None
+        f"<span>{html.escape(model)}</span>"
+        f'<i style="--rate: {one["accuracy"]:.4f}; background: {colour}"></i><b>{percent(one["accuracy"])}</b>'
+        for model, colour, one in found
+        if one["accuracy"] is not None
     )
     title = f"<div>{html.escape(name)} <small>n = {n:,}</small></div>"
     return f'<div class="slim-group">{images}<div>{title}<div class="bars">{rows}</div></div></div>'
@@ -149,8 +168,8 @@ def _numbers(before: Run, after: Run | None, found: Verdict | None) -> None:
     known = {key: about for key, about in NUMBERS.items() if key in (WGA, AVERAGE) or metrics.get(key) is not None}
     for column, (key, (name, term)) in zip(st.columns(len(known)), known.items(), strict=True):
         value, was = metrics.get(key), old.get(key)
-        if key == WGA and found is not None and found.rates is not None:
-            was, value = found.rates
+        if key == WGA:  # as the verdict counts it
+            was, value = found.rates if found is not None and found.rates is not None else worst_rates(old, metrics)
         delta = None if value is None or was is None or after is None else value - was
         is_shown = key == WGA and found is not None and found.way != 0
         column.metric(
@@ -195,7 +214,7 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
     """Images of the reference's worst group with the attention on them before and after; of the group that is the worst
     now where nothing is better."""
     is_better = found is None or found.way > 0
-    worst = worst_of((before if is_better or after is None else after).metrics or {})
+    worst = worst_shown((before if is_better or after is None else after).metrics or {})
     if worst is None:
         return
     maps = [maps_of(one, compared.ancestry) if one else None for one in (before, after)]

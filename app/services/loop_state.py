@@ -1,5 +1,5 @@
 """How far a data set has come in the loop: the run of each step, pairs of models to compare, what to do next; and what
-stands beside its result: other seeds, what asks nobody, and the verdict.
+stands beside its result: other seeds, the method without annotation, and the verdict.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from slim_core.curation import ANSWERED
 from slim_core.curation.data import SLIM
 from slim_core.evaluation import verdict as verdicts
 from slim_core.evaluation.comparison import grouping_of, scored_last
-from slim_core.evaluation.two_models import seed_pairs, worst_judged
+from slim_core.evaluation.two_models import seed_pairs
+from slim_core.metrics import worst_judged
 from slim_core.runs.methods import best_on_validation
 from slim_core.runs.trainings import without_answers
 from slim_core.steps.specs import refits
@@ -38,9 +39,9 @@ def results_of(runs: Sequence[Run], asked: Container[str] = ()) -> list[Result]:
     """What an overview can be about, the best to begin with first.
 
     Pairs before references that have led to none yet; of pairs those
-    that used answers before those that could have, and these before others: what asks nobody and random subsets are
-    there for comparison. Of references finished ones; of these, those that people are ``asked`` about: another training
-    does not hide their answers. Then the newest.
+    that used answers before those that could have, and these before others: the method without annotation and random
+    subsets are there for comparison. Of references finished ones; of these, those that people are ``asked`` about:
+    another training does not hide their answers. Then the newest.
     """
     by_id = {run.id: run for run in runs}
     evaluations = scored_last([run for run in runs if run.kind == "evaluate" and run.status == "done"])
@@ -345,7 +346,8 @@ STARTS_FROM = ("mode", "start", "reference")  # of a training
 class Facts:
     """Of the worst group that can be judged: ``pairs`` (before, after) of seed_pairs; ``random``: of each such subset.
 
-    ``unasked``: of what asks nobody, of each seed. Neither stands beside a result that is one of the kind itself.
+    ``unasked``: of the method without annotation, of each seed. Neither stands beside a result that is one of the kind
+    itself.
     """
 
     pairs: tuple[tuple[float, float], ...] = ()

@@ -1,9 +1,9 @@
 """What one press queues: the runs that wait for each other, so that no browser has to stay open.
 
-The loop takes two presses: to the questions, and from the answers to the comparison. Beside a result stands what asks
-nobody: where it does as well, the answers were not needed. For a whole network that is just train twice (JTT), for a
-last layer a subset that takes all attention to be wrong: they have the best means of the methods without answers and
-groups in our studies (docs/decisions/0014).
+The loop takes two presses: to the questions, and from the answers to the comparison. Beside a result stands what needs
+no annotation: where it does as well, the answers were not needed. For a whole network that is just train twice (JTT),
+for a last layer a subset that takes all attention to be wrong: they have the best means of the methods without answers
+and groups in our studies (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def unasked_for(reference: Run) -> Unasked:
 
 
 def is_unasked(model: Run, subset: Run | None, result: Result) -> bool:
-    """Whether a model, of a subset where it has one, is what asks nobody beside the result; of any seed."""
+    """Whether a model, of a subset where it has one, is the method without annotation beside a result, any seed."""
     spec: Mapping[str, Any] = model.spec
     if not rests_on_probe(session.store(), result.reference):
         of_reference = taken_over(result.reference.spec)
@@ -224,7 +224,7 @@ def is_unasked(model: Run, subset: Run | None, result: Result) -> bool:
 
 
 def is_itself_unasked(result: Result) -> bool:
-    """Whether the model of a result is what asks nobody."""
+    """Whether the model of a result is the method without annotation."""
     return result.model is not None and is_unasked(result.model, result.subset, result)
 
 
@@ -359,7 +359,7 @@ def to_retraining(subset: Run, way: Retrain, seed: int, *, fields: dict[str, Any
 
 
 def to_unasked(result: Result) -> Pipeline:
-    """Queue what asks nobody beside a result, a pair, and its evaluation (needs lead)."""
+    """Queue the method without annotation beside a result, a pair, and its evaluation (needs lead)."""
     return _started("unasked", save_unasked(result))
 
 

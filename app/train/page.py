@@ -49,9 +49,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
     made = "trained elsewhere" if run.spec.get("mode") == "registered" else f"seed {run.spec['seed']}"
     st.caption(verbatim(f"{run.spec['model']} · {made} · by {run.created_by}"))
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
+    run_state.show_described(run.id, run.name or run.kind)
     if run.status == "done":
         export.show([run], ("model",))
-run_state.show_described(run.id, run.name or run.kind)
 training.show(run)
 
 if run.status == "done" and run.spec.get("subset"):

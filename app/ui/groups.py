@@ -20,7 +20,6 @@ from app.ui import next_step, pick, pictures, reruns, tables
 from app.ui.messages import errors_shown, explain, prose, verbatim
 from app.ui.pictures import Tile, View, quiet, under, verdict
 from app.ui.reruns import number_of
-from app.ui.tables import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import results as charts
 from slim_core.evaluation.charts.results import ATTENTION, group_frame
@@ -41,6 +40,7 @@ from slim_core.metrics import (
     listed_groups,
     of_environments,
     ungrouped,
+    worst_shown,
 )
 
 if TYPE_CHECKING:
@@ -209,7 +209,6 @@ def _cell(evaluation: str, true: int, predicted: int) -> str:
     return f"{evaluation}.confusion.{true}-{predicted}"
 
 
-WIDTHS = (4, 5)
 NUMBERS = {
     WGA: ("Worst group", "WGA"),
     AVERAGE: ("Average", "average accuracy"),
@@ -232,29 +231,26 @@ def show(evaluation: Run) -> None:
     if compared is None or metrics is None:
         return
     show_numbers(metrics)
-    groups = listed_groups(metrics)
-    cells = [f"{evaluation.id}.group.{group['group']}" for group in groups]
-    left, right = halves([group["name"] for group in groups], WIDTHS, gap="large")
-    with left:
+    cells = [f"{evaluation.id}.group.{group['group']}" for group in listed_groups(metrics)]
+    bars, table, mistaken, slices = st.tabs(["Every group", "As a table", "Mistakes", "Worst slices"])
+    with bars:
         figure = charts.group_bars(charts.group_frame(metrics), cells)
         clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
-    with right:
+        st.caption("Click a bar to see its images.")
+    with table:
         show_table(metrics, evaluation.dataset_id, cells, key=f"groups-{evaluation.id}", of=evaluation)
-        st.caption("Click a bar or tick a row to see its images.")
-    images_panel(compared, "group", evaluation.id)
-    names = session.store().datasets.table(evaluation.dataset_id).label_names
-    left, right = halves(names, WIDTHS, gap="large")
-    with left:
+    with mistaken:
         show_confusion(evaluation)
-    with right:
+    with slices:
         _slices(evaluation, compared)
-    images_panel(compared, "confusion|slice", evaluation.id)
+    images_panel(compared, "group|confusion|slice", evaluation.id)
 
 
 def show_numbers(metrics: dict[str, Any]) -> None:
     """The four rates of a set of predictions, each with its definition."""
     for column, (key, (title, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
-        column.metric(title, percent(metrics.get(key)), help=explain(term), border=True)
+        value = (worst_shown(metrics) or {}).get("accuracy") if key == WGA else metrics.get(key)
+        column.metric(title, percent(value), help=explain(term), border=True)
 
 
 def _slices(evaluation: Run, compared: Compared) -> None:

@@ -25,7 +25,7 @@ from app.ui.reruns import fragment, sync
 from app.ui.tables import TableText
 from slim_core.errors import ArtifactDamagedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.formatting import ago, counted, duration, percent
-from slim_core.metrics import AVERAGE, WGA, worst_of
+from slim_core.metrics import AVERAGE, worst_rates, worst_shown
 from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
 from slim_core.store.results import ModelResult, recorded_remedy
 from slim_core.store.runs.rows import ACTIVE, UNFINISHED, label_of, title_of
@@ -336,7 +336,9 @@ def outcome_of(run: Run, *before: str) -> OutcomeMessage:
 
 def outcome_of_several(evaluations: Sequence[Run]) -> OutcomeMessage:
     """What is said of the finished evaluations of several models, such as the seeds of one training."""
-    worst, average = (_spread([(run.metrics or {}).get(key) for run in evaluations]) for key in (WGA, AVERAGE))
+    known = [run.metrics or {} for run in evaluations]
+    worst = _spread([(worst_shown(one) or {}).get("accuracy") for one in known])
+    average = _spread([one.get(AVERAGE) for one in known])
     text = f"{counted(len(evaluations), 'model')} evaluated: worst group {worst}, average {average}."
     ids = [run.id for run in evaluations]
     link = {"dataset": evaluations[0].dataset_id, "baseline": ids[0], "runs": ",".join(ids)}
@@ -380,11 +382,13 @@ def _outcome_sentence(run: Run, before: Run | None) -> str:
     if run.kind != "evaluate":
         return f"The {title_of(run.kind).lower()} run {run.id} is done."
     if before is None:
-        worst, average, found = percent(metrics[WGA]), percent(metrics[AVERAGE]), worst_of(metrics)
+        found = worst_shown(metrics)
         which = "no image is of a known group" if found is None else verbatim(found["name"])
-        return f"Evaluated: worst group **{worst}** ({which}), average {average}."
+        worst = percent(found["accuracy"] if found else None)
+        return f"Evaluated: worst group **{worst}** ({which}), average {percent(metrics[AVERAGE])}."
     was = session.store().runs.fetch(before.id).metrics or {}
-    worst, average = (f"{percent(was[key])} → **{percent(metrics[key])}**" for key in (WGA, AVERAGE))
+    rates = worst_rates(was, metrics), (was[AVERAGE], metrics[AVERAGE])
+    worst, average = (f"{percent(old)} → **{percent(new)}**" for old, new in rates)
     return f"Retrained and evaluated: worst group {worst}, average {average}."
 
 

@@ -138,13 +138,13 @@ def _groups(run: Run) -> None:
 
 def _of_training(run: Run, val: dict[str, Any]) -> None:
     groups.show_numbers(val)
-    left, right = st.columns([5, 6], gap="large")
-    figure = charts.group_bars(charts.group_frame(val))
-    with left:
+    bars, table = st.tabs(["Every group", "As a table"])
+    with bars:
+        figure = charts.group_bars(charts.group_frame(val))
         tables.show_chart(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
-    with right:
-        groups.show_table(val, run.dataset_id)
         st.caption("Evaluate the model to see the images of each group.")
+    with table:
+        groups.show_table(val, run.dataset_id)
 
 
 def _evaluations(run: Run, split: str) -> list[Run]:
@@ -251,7 +251,6 @@ def show_retraining(subset: Run) -> None:
     if next_step.offers("lead", "Retraining"):
         with errors_shown():  # of a reference model that was deleted; what came of the subset is there all the same
             _retraining_form(subset)
-    _show_retrained(subset)
 
 
 def made_of(metrics: Mapping[str, Any]) -> str:
@@ -286,7 +285,7 @@ def _retraining_form(subset: Run) -> None:
         st.rerun()
 
 
-def _show_retrained(subset: Run) -> None:
+def show_retrained(subset: Run) -> None:
     """How far a retraining on the subset is, whoever has queued it, and what it changed once it is known."""
     news = _news(subset)
     if shown := progress.show_pipelines(subset.dataset_id, lambda one: one.id in news):

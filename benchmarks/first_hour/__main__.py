@@ -8,7 +8,8 @@ page that said nothing of the time left), dead_ends, console_errors (with reques
 page), cls (the layout shift of each page that is opened by its address on the finished project, as web.dev defines it)
 and cls_max, moved (the same on the way, after presses: what a press opens may take more than the half second that the
 definition excuses), verdicts (what Overview says in the end), words_overview, height_max_1440 (pixels of the highest
-page in a window of 1440 x 900; asked: 220 and 1,500).
+page in a window of 1440 x 900; asked: 220 and 1,500), verdict_conflicts (tiles, arrows and sentences of the pages that
+are against the verdict) and odd (sentences that a new user found odd, in the product and its documents).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from benchmarks.browser import chromium, opened
 from benchmarks.dashboard import server
 from benchmarks.first_hour.folders import three_folders
 from benchmarks.first_hour.journey import first_hour
-from benchmarks.first_hour.person import Counts, Person, back_presses, shifts, sizes
+from benchmarks.first_hour.person import Counts, Person, back_presses, shifts, sizes, verdict_conflicts
+from benchmarks.first_hour.words import odd
 from slim_core.settings import Settings
 from slim_core.store import Store
 
@@ -52,7 +54,7 @@ def measure(folder: Path, seed: int, only: str | None) -> dict[str, Any]:
     for data in three_folders(folder / "data", seed):
         if only in (None, data.name):
             found[data.name] = one(folder / f"home-{data.name}", folder / "data", data)
-    return {**worst(list(found.values())), "of_each": found}
+    return {**worst(list(found.values())), "odd": odd(), "of_each": found}
 
 
 def one(home: Path, root: Path, data: Any) -> dict[str, Any]:
@@ -66,9 +68,12 @@ def one(home: Path, root: Path, data: Any) -> dict[str, Any]:
             counts, presses = person.finish(), back_presses(page, PAGES)
             names = ["", *(name.lower() for name in PAGES)]
             opening, seen = shifts(page, str(dashboard), names), sizes(page, str(dashboard), names)
+            conflicts = verdict_conflicts(page, str(dashboard), names)
         finally:
             store.close()
-        looks = {"words_overview": seen["/"][0], "height_max_1440": max(height for _, height in seen.values())}
+        heights = {name: height for name, (_, height) in seen.items()}
+        looks = {"words_overview": seen["/"][0], "height_max_1440": max(heights.values()), "heights": heights}
+        looks["verdict_conflicts"] = conflicts
         return of(counts, opening, presses, arrival.verdict) | looks
 
 
@@ -96,6 +101,7 @@ def worst(each: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         **{key: max(one[key] for one in each) for key in largest},
         "dead_ends": [end for one in each for end in one["dead_ends"]],
+        "verdict_conflicts": [one for each_set in each for one in each_set["verdict_conflicts"]],
         "console_errors": [error for one in each for error in one["console_errors"]],
         "verdicts": [one["verdict"] for one in each],
     }

@@ -175,6 +175,35 @@ def sizes(page: Page, address: str, names: list[str]) -> dict[str, tuple[int, in
     return found
 
 
+_RATES = re.compile(r"went from (\d+\.\d) % to (\d+\.\d) %")
+_RETOLD = re.compile(r"worst group (\d+\.\d) % → (\d+\.\d) %")
+_ARROWS = {"Better": "up", "Worse": "down"}
+
+
+def verdict_conflicts(page: Page, address: str, names: list[str]) -> list[str]:
+    """ "PAGE: what it says": tiles, arrows and sentences of the finished project that are against the verdict."""
+    found = []
+    for name in names:
+        visit(page, f"{address}/{name}")
+        page.wait_for_timeout(COMPLETE_MS)
+        settle(page)
+        text = page.get_by_test_id("stMain").inner_text().replace("\xa0", " ")
+        if not name:
+            said = page.locator(".st-key-verdict").inner_text().replace("\xa0", " ")
+            rates = _RATES.search(said)
+            if rates is None:
+                return []
+            tile = page.get_by_test_id("stMetric").filter(has_text="Worst-group accuracy")
+            if f"{rates[2]} %" not in tile.inner_text().replace("\xa0", " "):
+                found.append(f"{name}: {tile.inner_text()!r} beside {said!r}")
+            arrows = {way for way in ("up", "down") if page.get_by_test_id(f"stMetricDeltaIcon-{way.title()}").count()}
+            if arrows != {way for word, way in _ARROWS.items() if f"{word}:" in said}:
+                found.append(f"{name}: arrows {sorted(arrows)} beside {said!r}")
+        found += [f"{name}: {retold[0]!r} beside {said!r}" for retold in _RETOLD.finditer(text)
+                  if retold.groups() != rates.groups()]  # fmt: skip
+    return found
+
+
 def back_presses(page: Page, links: list[str]) -> float:
     """How often Back must be pressed, a page: through these pages by their links in the sidebar, and back again."""
     expect(page.get_by_test_id("stSidebar")).to_be_visible(timeout=SCRIPT_TIMEOUT_MS)

@@ -37,10 +37,10 @@ class CellNow:
 
 @dataclass(frozen=True)
 class SecondBalance:
-    """The second of two balances: in what the attention is on where it is taken to be wrong."""
+    """The second of two balances: in what the attention is on where it is assumed wrong."""
 
     clusters: int  # in which the classes are balanced; 0: they are not
-    n_wrong: int  # images whose attention is taken to be wrong
+    n_wrong: int  # images whose attention is assumed wrong
     surroundings: int  # clusters of the first balance; 1: the classes are not balanced in these
     notes: str  # sentences of the curation about what it does not balance, or cannot give; "": none
 

@@ -209,8 +209,8 @@ def _is_suspicious(place: str, off: float | None, right: Sequence[int], one: _Cl
     images of the class without it are clearly more often wrong.
 
     Either alone says little: an object is a cluster that carries the prediction, and of a network with coarse maps
-    many a peak lies beside the object. Where too few held-out images are without it (all of the class have it), nothing
-    tells whether it carries the prediction, and a place of its own is enough.
+    many a peak falls outside the object. Where too few held-out images are without it (all of the class have it),
+    nothing tells whether it carries the prediction, and a place of its own is enough.
     """
     is_placed = place not in ("", PLACES[CENTRE])
     if min(len(one.held_out), len(one.others)) < LEAST:

@@ -174,7 +174,7 @@ class BalancedTwice:
     """How often images are used in a subset that is balanced twice, before the very images are chosen."""
 
     scores: np.ndarray  # (N,) of ``right_scores``
-    wrong: np.ndarray  # (N,) bool: images whose attention is taken to be wrong
+    wrong: np.ndarray  # (N,) bool: images whose attention is assumed wrong
     parts: list[Part]
     surroundings: int  # clusters of what lies outside the attention; 1: the classes are not balanced in these
     attended: int  # clusters of what wrong attention is on; 0: the classes are not balanced in these

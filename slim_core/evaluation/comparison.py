@@ -30,7 +30,7 @@ from slim_core.metrics import (
     difference_by_index,
     groups_of,
     listed_groups,
-    worst_of,
+    worst_shown,
 )
 from slim_core.models.names import short_name, usual_name
 from slim_core.store.campaigns.consensus import AnnotationCost, campaign_cost, total_cost
@@ -183,10 +183,14 @@ def answer_costs(store: Store, asked: Iterable[AnswerSnapshot]) -> Mapping[Answe
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
 # Names under which trainings are queued where nobody gives one, beside the usual name and the default of Runs.submit:
 # those of app.services.queueing, runs.loop_runs, runs.trainings, and of runs.refits and api.
-_BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Retrained (from|on) |Last layer by \S+$")
+_BY_ITSELF = re.compile(r"Reference model$|ERM reference$|Linear probe$|Retrained (from|on) |Last layer by \S+$")
 _SEED = re.compile(r",? *seed \d+$")
 CLASSES = "classes"  # the grouping by class alone, where nothing else is known
 ELSEWHERE = "trained elsewhere"  # the method of a model with which no seed is known
+# As their papers write them, where that is not how they are asked for; the strategies among them have a colour.
+METHOD_NAMES = {
+    "erm": "ERM", "group-dro": "GroupDRO", "jtt": "JTT", "cnc": "CnC", "dfr": "DFR", "slim": "SLIM",
+}  # fmt: skip
 COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 LABELS_DEFINITION = (
@@ -306,7 +310,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     model = ancestry.runs.get(evaluation.spec["model"])
     subset = ancestry.runs.get(model.spec.get("subset") or "") if model else None
     chosen = ((subset or model).metrics if model else None) or {}
-    worst = worst_of(metrics) or {}
+    worst = worst_shown(metrics) or {}
     found: dict[str, Any] = {
         "evaluation": evaluation.id,
         "dataset": evaluation.dataset_id,
@@ -318,6 +322,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         "split": evaluation.spec["split"],
         "seed": model.spec["seed"] if model else None,
         **{key: metrics.get(key) for key in RATES},
+        WGA: worst.get("accuracy"),
         WORST_GROUP: worst.get("name"),
         WORST_LOW: worst.get("low"),
         WORST_HIGH: worst.get("high"),
@@ -370,29 +375,51 @@ def _but_for_shapes(evaluation: Run) -> str:
 
 
 def method_of(model: Run, subset: Run | None) -> str:
-    """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
+    """The objective, or the strategy that chose the subset; then how the model was trained, after a comma each."""
     if model.spec.get("mode") == "registered":
         return ELSEWHERE
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling", "shuffled")
     refits = model.spec.get("mode") == "last-layer"
     how = refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
-    parts = [how if refits else objective] if subset is None else [_chosen_by(subset), how]
+    parts = [_named(_fitted_by(model) if refits else objective)] if subset is None else [_chosen_by(subset), how]
+    if subset is None and refits:
+        parts.append(how)
     if subset is not None and objective != "erm":
-        parts.append(objective)
+        parts.append(_named(objective))
     if sampling != "shuffled":
-        parts.append(f"{sampling} sampling")
+        parts[0] += f" ({sampling})"
     return ", ".join(parts)
+
+
+def _named(method: str) -> str:
+    return METHOD_NAMES.get(method, method)
+
+
+def _fitted_by(model: Run) -> str:
+    """The method that a last layer on all images stands for: a penalty alone is ERM."""
+    refit = str(model.spec["refit"])
+    return "slim" if refit == "answered" else refit if refit in METHOD_NAMES else "erm"
+
+
+def short_methods(frame: pd.DataFrame) -> pd.Series:
+    """The method of each row up to its first comma, where that tells it from the others: "SLIM".
+
+    ``frame``: method, one row an evaluation.
+    """
+    short = frame["method"].str.partition(",")[0]
+    several = frame["method"].groupby(short).transform("nunique") > 1
+    return short.where(~several, frame["method"])
 
 
 def _chosen_by(subset: Run) -> str:
     """The strategy; and, of one that uses answers, whether it had none."""
     strategy = str(subset.spec["strategy"])
     if strategy not in ANSWERED or subset.spec.get("answers_seq"):
-        return strategy
+        return _named(strategy)
     options = subset.spec.get("options", {})
     if options.get("environments", "space") != "space" and options.get("presumed") == 0:
-        return f"{strategy}, all attention taken to be wrong"
-    return f"{strategy} without answers"
+        return f"{_named(strategy)} with all attention assumed wrong"
+    return f"{_named(strategy)} without answers"
 
 
 def refit_of(model: Run) -> str:
@@ -466,6 +493,7 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
+    found["method"] = short_methods(found)
     dataset = store.datasets.fetch(evaluations[0].dataset_id)
     found["name"] = names_among([ancestry.runs.get(model) for model in found["model"]], dataset.name)
     rests_on = [ancestry.lineage(one) for one in evaluations]
@@ -477,8 +505,12 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
 
 def labels(rows: pd.DataFrame) -> list[str]:
-    """A name a run that no other has: its given name, method and seed; the split and the end of its id where needed."""
-    made = [one if one == ELSEWHERE else f"{one}, seed {seed}" for one, seed in rows[["method", "seed"]].to_numpy()]
+    """A name a run that no other has: its given name and method; the seed and split where there are several, and
+    the end of its id where needed."""
+    seeds = rows["seed"].astype(str)
+    several = seeds.groupby([rows["name"], rows["method"]]).transform("nunique") > 1
+    pairs = zip(rows["method"], seeds, several & (rows["method"] != ELSEWHERE), strict=True)
+    made = [f"{method}, seed {seed}" if is_told else method for method, seed, is_told in pairs]
     names = [titled(str(name), what) for name, what in zip(rows["name"], made, strict=True)]
     if rows["split"].nunique() > 1:
         names = [f"{name}, {split}" for name, split in zip(names, rows["split"], strict=True)]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
-from slim_core.evaluation.two_models import LEAST, worst_judged
 from slim_core.evaluation.verdict import FEW, Named
 from slim_core.formatting import counted, percent
 from slim_core.metrics import (
@@ -24,10 +23,11 @@ from slim_core.metrics import (
     CONFUSION,
     COVERAGE,
     ESTIMATED_GROUPS,
+    LEAST,
     N_MASKS,
     groups_are_classes,
     groups_of,
-    worst_of,
+    worst_shown,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
 
     ``split``: whose images were evaluated.
     """
-    worst = worst_of(metrics)
+    worst = worst_shown(metrics)
     if worst is None:
         return "No image of a known group was evaluated."
     average, rate, name = metrics[AVERAGE], worst["accuracy"], named(worst["name"])
@@ -56,19 +56,7 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
     else:
         follows = f"but only on **{percent(rate)}** of **{name}** ({counts})."
     text = f"The model is right on **{percent(average)}** of the {split} images, {follows}"
-    further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
-    return " ".join(each for each in (text, *further) if each)
-
-
-def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
-    """Beside a worst group of a few images: the worst one whose accuracy says more."""
-    enough = worst_judged(metrics)
-    if worst["n"] >= LEAST or enough is None:
-        return ""
-    if enough["accuracy"] == 1:
-        return f"The model is right on every image of the groups with {LEAST} images or more."
-    rate = f"**{percent(enough['accuracy'])}**, n = {enough['n']:,}"
-    return f"Of the groups with {LEAST} images or more, the worst is **{named(enough['name'])}** ({rate})."
+    return " ".join(each for each in (text, _never_right(metrics, named)) if each)
 
 
 def _never_right(metrics: Mapping[str, Any], named: Named) -> str:
@@ -88,7 +76,7 @@ def _never_right(metrics: Mapping[str, Any], named: Named) -> str:
 
 def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) -> str:
     """Why, as far as the data say: what its class is mostly seen with in training, and where the attention lies."""
-    worst = worst_of(metrics)
+    worst = worst_shown(metrics)
     if worst is None:
         return ""
     fails = metrics[AVERAGE] - worst["accuracy"] >= GAP

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slim_core.formatting import percent
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, NO_EVIDENCE, WGA, N
+from slim_core.metrics import (
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    COVERAGE,
+    DEFINITIONS,
+    NO_EVIDENCE,
+    WGA,
+    N,
+    worst_shown,
+)
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -35,6 +45,9 @@ class Headline:
 
     def of(self, run: Run) -> str | None:
         """The number as text; None where the run has none."""
+        worst = worst_shown(run.metrics or {})
+        if self.path == (WGA,) and worst is not None:
+            return percent(worst["accuracy"])
         found: Any = run.metrics
         for key in self.path:
             found = found.get(key) if isinstance(found, dict) else None

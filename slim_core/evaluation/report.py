@@ -57,7 +57,7 @@ from slim_core.evaluation.predictions import (
 )
 from slim_core.evaluation.verdict import Verdict, of_runs
 from slim_core.formatting import UNKNOWN, in_percent, interval, percent, points, rounded
-from slim_core.metrics import DEFINITIONS, RATES, N, groups_are_classes, of_environments, ungrouped, worst_of
+from slim_core.metrics import DEFINITIONS, RATES, N, groups_are_classes, of_environments, ungrouped, worst_shown
 from slim_core.result_files import FINDINGS, ROWS
 from slim_core.store.results import AttentionResult, ModelResult
 
@@ -405,7 +405,7 @@ def _examples(store: Store, before: Run, after: Run, *, is_better: bool) -> tupl
     if before.spec["split"] != after.spec["split"]:
         return [], "", ["No pictures: the two were evaluated on different splits."]
     attention = [Attention.of(store, run) for run in (before, after)]
-    worst = worst_of(before.metrics or {})
+    worst = worst_shown(before.metrics or {})
     if attention[0] is None or attention[1] is None or worst is None:
         return [], "", ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     try:

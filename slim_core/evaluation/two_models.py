@@ -6,15 +6,15 @@ or hard for both, and only those on which the models differ say which one is bet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.errors import ArtifactDamagedError, NotFoundError
 from slim_core.evaluation.comparison import grouping_of
-from slim_core.metrics import GROUPS, groups_of, worst_of
+from slim_core.metrics import groups_of, worst_judged
 from slim_core.store.results import EvaluationResult
 
 if TYPE_CHECKING:
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from slim_core.evaluation.comparison import Ancestry
     from slim_core.store import Run, Store
 
-LEAST = 10  # images of a group, below which it is not judged: its interval spans 30 points and more
 LEVEL = 0.05  # of the tests, two-sided
-
-
-def worst_judged(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The worst of the groups with enough images to be judged; None where there is none."""
-    return worst_of({GROUPS: [group for group in groups_of(metrics) if group["n"] >= LEAST]})
 
 
 def outcomes_of(store: Store, before: Run, after: Run) -> NDArray[np.int64] | None:

@@ -18,17 +18,15 @@ from numpy.typing import NDArray
 
 from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.two_models import (
-    LEAST,
     LEVEL,
     changed,
     not_above,
     outcomes_of,
     seed_pairs,
     worst_group_changed,
-    worst_judged,
 )
 from slim_core.formatting import counted, in_percent, interval, percent, points
-from slim_core.metrics import AVERAGE, LEAST_PAIRS, groups_of, paired_difference
+from slim_core.metrics import AVERAGE, LEAST, LEAST_PAIRS, groups_of, paired_difference, worst_judged
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,7 +32,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
 
     Returns:
         images (repeats included), images_unique, answers, answers_share (of the images of the split), the strategy's
-        report, and where classes are balanced twice attention_wrong, the images whose attention is taken to be wrong.
+        report, and where classes are balanced twice attention_wrong, the images whose attention is assumed wrong.
 
     Raises:
         AnswersRefusedError: answers belong to images outside the space, or the strategy cannot do with these.

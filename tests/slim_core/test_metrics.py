@@ -54,6 +54,13 @@ def test_of_groups_that_are_equally_bad_the_largest_is_the_worst():
     assert m.worst_of({m.GROUPS: groups})["name"] == "more"
 
 
+def test_a_group_of_a_few_images_is_shown_as_the_worst_only_where_no_other_has_more():
+    few, more = ({"name": name, "n": n, "accuracy": rate} for name, n, rate in (("few", 9, 0.0), ("more", 10, 0.5)))
+    assert m.worst_shown({m.GROUPS: [few, more]}) == m.worst_judged({m.GROUPS: [few, more]}) == more
+    assert m.worst_shown({m.GROUPS: [few]}) == few and m.worst_judged({m.GROUPS: [few]}) is None
+    assert m.worst_rates({m.GROUPS: [few, more]}, {}) == (0.5, None)
+
+
 def test_mistake_5_an_empty_group_has_no_accuracy_and_is_never_the_worst():
     groups = classification_metrics(*binary_case(), None)[m.GROUPS]
     assert groups[3] == {

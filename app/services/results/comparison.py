@@ -115,6 +115,11 @@ class Result:
         return (self.after or self.reference).id
 
     @property
+    def method(self) -> str:
+        """What the retrained model is called among others; "" where there is none."""
+        return "" if self.model is None else method_of(self.model, self.subset).partition(",")[0]
+
+    @property
     def name(self) -> str:
         """The models, by the names they were given too, their seeds, and when."""
         is_elsewhere = self.reference.spec.get("mode") == "registered"

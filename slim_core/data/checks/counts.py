@@ -1,4 +1,4 @@
-"""What the counts of a table tell: repeats, empty splits, small groups, an attribute that gives the class away."""
+"""What the counts of a table tell: repeats, empty splits, small groups, an attribute that tells the class."""
 
 from __future__ import annotations
 

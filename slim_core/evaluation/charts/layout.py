@@ -35,7 +35,10 @@ GROUPS = (
     "#882255", "#44AA99", "#7A4FD8", OLIVE, "#A4343A", "#DDCC77", "#1B7F3B", "#E7298A",
     "#5F8DB8", "#A5D732", "#8C6D4F", "#CC6677",
 )  # fmt: skip
-RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, OLIVE)
+METHODS = {  # each has its colour on every page; models of other names have the rest
+    "reference": INK, "ERM": INK, "SLIM": BLUE, "random": ORANGE, "SLIM without answers": SKY, "oracle": GREEN,
+}  # fmt: skip
+RUNS = (*dict.fromkeys(METHODS.values()), PURPLE, VERMILION, OLIVE)
 FEW = 8  # runs that can have a colour each
 
 CIVIDIS = ((0, "#00224e"), (0.25, "#434e6c"), (0.5, "#7d7c78"), (0.75, "#bcaf6f"), (1, "#fee838"))
@@ -52,15 +55,17 @@ def colour_of(position: int) -> str:
 
 
 def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, str]:
-    """The colour of each run, by its name: the same against any baseline. Above FEW runs all but the baseline are grey.
-
-    Without a baseline they take RUNS in their order.
+    """The colour of each run, by its name: that of its method where it has one, whatever the baseline and the order.
+    Above FEW runs all but the baseline are grey.
     """
     if len(runs) > FEW:
         return {run: INK if run == baseline else GREY for run in runs}
-    colours = RUNS if baseline is None else (INK, *RUNS)
-    order = list(runs) if baseline is None else sorted(runs)
-    return {run: colours[order.index(run) % len(colours)] for run in runs}
+    found: dict[str, str] = {}
+    for run in sorted(runs):
+        own = METHODS.get(run.partition(",")[0])
+        found |= {run: own} if own is not None and own not in found.values() else {}
+    left = iter([colour for colour in RUNS if colour not in found.values()])
+    return {run: found.get(run) or next(left) for run in sorted(runs)}
 
 
 def ramp(n: int) -> NDArray[np.float64]:

@@ -34,11 +34,20 @@ from slim_core.evaluation.charts.layout import (
 )
 from slim_core.formatting import counted
 from slim_core.formatting import interval as percent_interval
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, N_MASKS, groups_of, listed_groups
+from slim_core.metrics import (
+    AIOU,
+    ATTENTION_PRECISION,
+    LEAST,
+    N_MASKS,
+    groups_of,
+    listed_groups,
+    worst_judged,
+    worst_shown,
+)
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
-MOST = 12  # groups that one chart shows
+MOST = 10  # groups that one chart shows
 NAMED = 40  # letters of the names of groups without images that fit beside an axis
 BAR = 15  # pixels of a lying bar
 EDGE = 1  # pixels around it: all there is to see of one at 0 %
@@ -49,19 +58,21 @@ NO_SCORES = "no scored images"
 
 def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """One row a group with COLUMNS, ATTENTION and N_MASKS; rates in 0..1 (NaN for an empty group, or without masks),
-    ``worst`` marks the worst group.
+    ``worst`` marks the worst of those that can be judged.
 
     ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
     """
     frame = pd.DataFrame(listed_groups(metrics), columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
     frame = frame.rename(columns={"name": "group"})
     frame = frame.astype({"accuracy": float, "low": float, "high": float, **dict.fromkeys(ATTENTION, float)})
-    return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))
+    is_low = frame["accuracy"] == (worst_shown(metrics) or {}).get("accuracy", 1)
+    can_be_judged = (frame["n"] >= LEAST) | (worst_judged(metrics) is None)
+    return frame.assign(worst=is_low & can_be_judged & (frame["accuracy"] < 1))
 
 
 def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Figure:
-    """Accuracy per group in percent with its 95 % interval, the worst group in its own colour; of more than MOST groups
-    those with the lowest accuracy, and of none without images.
+    """Accuracy per group in percent with its 95 % interval, the worst group in its own colour, those that cannot be
+    judged in grey; of more than MOST groups those with the lowest accuracy, and of none without images.
 
     ``cells``: what a click on each bar opens, carried as the first of its custom data.
     """
@@ -69,7 +80,10 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
     frame = lowest(frame.assign(cell=list(cells) if cells is not None else list(frame["group"])))
     percent = frame[["accuracy", "low", "high"]] * 100
     carried = percent[["low", "high"]].assign(cell=frame["cell"])
-    colours = [VERMILION if worst else BLUE for worst in frame["worst"]]
+    colours = [
+        VERMILION if worst else BLUE if n >= LEAST else GREY
+        for worst, n in zip(frame["worst"], frame["n"], strict=True)
+    ]
     figure = go.Figure()
     figure.add_bar(
         y=[f"{name} (n = {n:,})" for name, n in zip(frame["group"], frame["n"], strict=True)],
@@ -82,7 +96,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
     )  # fmt: skip
     return base_layout(
         figure,
-        height=90 + 44 * max(2, len(frame)),
+        height=90 + 26 * max(3, len(frame)),
         x={"title": f"accuracy, %{note}", "range": [0, 102]},
         y={"autorange": "reversed", "automargin": True, **_named(frame)},
         showlegend=False,

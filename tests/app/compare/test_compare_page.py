@@ -31,7 +31,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     table = app.dataframe[0].value
     erm, slim = reversed(evaluations())
     assert table["wga"].tolist() == pytest.approx([100 * one.metrics["wga"] for one in (erm, slim)])
-    assert table["label"].tolist()[0].startswith("⚑ erm"), "the baseline is pinned"
+    assert table["label"].tolist()[0].startswith("⚑ ERM"), "the baseline is pinned"
     assert table["answers"].tolist() == [0, 24]
     assert table["share"].tolist() == pytest.approx([0, 10])
     assert table["run"].tolist() == [f"jobs?run={one.id}" for one in (erm, slim)]
@@ -70,8 +70,8 @@ def test_estimated_groups_of_two_spaces_are_not_compared_group_by_group(show) ->
     table = app.dataframe[0].value
     assert table["change"].isna().all() and table["wga"].notna().all()
     assert table["worst_group"].str.endswith("(other groups)").tolist() == [False, True]
-    assert drawn_runs(app) == {"erm, seed 0"}
-    assert "**Other estimated groups:** slim" in texts(app) and "by group with erm, seed 0" in texts(app)
+    assert drawn_runs(app) == {"ERM"}
+    assert "**Other estimated groups:** SLIM" in texts(app) and "by group with ERM" in texts(app)
     app.button(key="same-groups").click().run()
     (queued,) = session.store().runs.all(kind="evaluate", status="queued")
     assert (queued.spec["model"], queued.spec["space"]) == (slim.spec["model"], erm.spec["space"])

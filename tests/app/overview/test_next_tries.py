@@ -227,7 +227,7 @@ def test_beside_a_last_layer_a_subset_without_answers_is_queued_as_large_and_of_
     answered = replace(result, model=replace(result.model, spec=with_answers))
     for queue in (queueing.to_unasked, beside_random):
         train = queue(replace(answered, reference=probe.reference)).runs[1]
-        assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", plain), "it asks nobody"
+        assert (train.spec["refit"], train.spec["refit_options"]) == ("l2", plain), "it needs none"
     beside = replace(probe, model=fitted)
     assert queueing.is_unasked(fitted, curate, beside) and not queueing.is_unasked(by_l1, curate, beside)
 

@@ -62,7 +62,7 @@ def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen(k
     loop = read(store, dataset)
     assert (loop.result.id, loop.after.id) == (known.result.id, known.after.id)
     assert [one.id for one in loop.results] == [known.result.id, other]
-    assert "slim, from reference, seed 0" in loop.results[0].name and "seed 7: no retrained" in loop.results[1].name
+    assert "SLIM, from reference, seed 0" in loop.results[0].name and "seed 7: no retrained" in loop.results[1].name
     begun = read(store, dataset, other)
     assert (begun.next.name, begun.before, begun.after) == ("attention", None, None)
 

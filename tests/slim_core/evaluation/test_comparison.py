@@ -122,20 +122,20 @@ def test_every_strategy_says_which_labels_it_uses() -> None:
 
 def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
     subset = run("subset", "curate", strategy="slim", campaign="c", answers_seq=3)
-    assert method_of(run("a", "train"), None) == "erm"
-    assert method_of(run("a", "train", objective="group-dro"), None) == "group-dro"
-    assert method_of(run("a", "train", sampling="class-balanced"), None) == "erm, class-balanced sampling"
+    assert method_of(run("a", "train"), None) == "ERM"
+    assert method_of(run("a", "train", objective="group-dro"), None) == "GroupDRO"
+    assert method_of(run("a", "train", sampling="class-balanced"), None) == "ERM (class-balanced)"
     retrained = run("a", "train", objective="group-dro", start="reference")
-    assert method_of(retrained, subset) == "slim, from reference, group-dro"
+    assert method_of(retrained, subset) == "SLIM, from reference, GroupDRO"
 
 
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ({}, "slim without answers, from scratch"),
+        ({}, "SLIM without answers, from scratch"),
         ({"options": {"environments": "both", "presumed": 0.0}}, "all attention"),
-        ({"options": {"presumed": 0.0}}, "slim without answers, from scratch"),
-        ({"campaign": "c", "answers_seq": 3}, "slim, from scratch"),
+        ({"options": {"presumed": 0.0}}, "SLIM without answers, from scratch"),
+        ({"campaign": "c", "answers_seq": 3}, "SLIM, from scratch"),
     ],
 )
 def test_a_subset_says_what_people_were_asked_about(asked, named) -> None:

@@ -26,12 +26,12 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
     for one in evaluations:
         assert table.at[one.id, "wga"] == one.metrics["wga"]
         assert table.at[one.id, "wga_low"] <= table.at[one.id, "wga"] <= table.at[one.id, "wga_high"]
-    slim = table[table["method"].str.startswith("slim,")].iloc[0]
+    slim = table[table["method"].str.startswith("SLIM")].iloc[0]
     n_train = len(looped.loop.table.rows("train"))
     assert slim["answers"] > 0 and slim["share"] == pytest.approx(slim["answers"] / n_train)
     assert slim["answered_by"] == "simulated annotator" and np.isnan(slim["minutes"]), "no person has worked"
     assert slim["lineage_seconds"] == pytest.approx(looped.loop.outcome("slim").seconds, abs=0.01)
-    erm = table[table["method"] == "erm"].iloc[0]
+    erm = table[table["method"] == "ERM"].iloc[0]
     assert pd.isna(erm["answered_by"]) and erm["minutes"] == 0
     assert (erm["answers"], erm["labels_used"], slim["labels_used"]) == (0, "none", "answers")
     outcomes = looped.outcomes
@@ -47,13 +47,15 @@ AFR = "last layer by afr on held-out"
     ("runs", "labels"),
     [
         ([("erm", 0, "test", ""), ("erm", 0, "test", ""), ("slim", 0, "test", "")],
-         ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]),
-        ([("erm", 0, "test", ""), ("erm", 0, "val", "")], ["erm, seed 0, test", "erm, seed 0, val"]),
+         ["erm (aaaa)", "erm (bbbb)", "slim"]),
+        ([("erm", 0, "test", ""), ("erm", 0, "val", "")], ["erm, test", "erm, val"]),
+        ([("erm", 0, "test", ""), ("erm", 1, "test", ""), ("slim", 0, "test", "")],
+         ["erm, seed 0", "erm, seed 1", "slim"]),
         ([("trained elsewhere", 0, "test", "theirs"), ("slim", 0, "test", "")],
-         ["theirs · trained elsewhere", "slim, seed 0"]),
-        ([("erm", 0, "test", "Äpfel"), ("erm", 0, "test", "")], ["Äpfel · erm, seed 0", "erm, seed 0"]),
+         ["theirs · trained elsewhere", "slim"]),
+        ([("erm", 0, "test", "Äpfel"), ("erm", 0, "test", "")], ["Äpfel · erm", "erm"]),
         ([(AFR, 0, "test", AFR.capitalize()), (AFR, 1, "test", "Last layer")],
-         [f"{AFR}, seed 0", f"Last layer · {AFR}, seed 1"]),  # a name does not say again what the method says
+         [AFR, f"Last layer · {AFR}"]),  # a name does not say again what the method says
     ],
 )  # fmt: skip
 def test_a_run_is_called_by_its_given_name_its_method_and_what_tells_it_from_the_others(runs, labels) -> None:

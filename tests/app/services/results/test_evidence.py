@@ -1,4 +1,4 @@
-"""What stands beside a result: the other seeds of its recipe, the random subset of its size, and what asks nobody."""
+"""What stands beside a result: other seeds of its recipe, a random subset of its size, and what needs no answers."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_last_layer_is_fitted_the_same_way_by_the_same_refit_whatever_its_epoc
 
 
 def unasked(name: str, wga: float, on_validation: float, *, split: str = "test", **spec: Any) -> tuple[Run, Run]:
-    """A model that asks nobody, and its evaluation."""
+    """A model without annotation, and its evaluation."""
     trained = run(name, "train", {"model": "small-resnet", "seed": 0} | spec)
     model = replace(trained, metrics={"val": {"worst_class": on_validation}})
     return model, run(f"{name} on {split}", "evaluate", {"split": split, "model": name}, wga)

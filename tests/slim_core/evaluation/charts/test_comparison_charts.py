@@ -89,9 +89,20 @@ def test_many_runs_are_dots_by_rising_accuracy_with_the_baseline_marked() -> Non
 
 def test_a_run_keeps_its_colour_whatever_the_baseline_and_the_order() -> None:
     colours = run_colours(["slim", "erm", "random"], "erm")
-    assert list(colours) == ["slim", "erm", "random"] and colours["erm"] == INK
+    assert len({*colours.values()}) == 3 and colours["random"] == layout.METHODS["random"]
     assert run_colours(["random", "erm", "slim"], "random") == colours
     assert set(RUNS) <= set(layout.GROUPS)
+
+
+def test_a_method_has_one_colour_whichever_others_are_beside_it() -> None:
+    alone, among = run_colours(["SLIM", "ERM"], "ERM"), run_colours(["mine", "random", "SLIM, seed 1", "ERM"], "ERM")
+    assert alone["SLIM"] == among["SLIM, seed 1"] == layout.METHODS["SLIM"]
+    everything = [*(layout.METHODS.keys() - {"reference"}), "SLIM, seed 1", "mine", "theirs"]
+    assert len({*run_colours(everything).values()}) == layout.FEW
+
+
+def test_runs_of_one_method_have_colours_of_their_own() -> None:
+    assert len({*run_colours([f"SLIM, seed {seed}" for seed in range(layout.FEW)]).values()}) == layout.FEW
 
 
 def test_twenty_groups_have_a_colour_each() -> None:
