@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.data.table import ImageTable, is_too_small
 from slim_core.evaluation.diagnosis import GAP
-from slim_core.evaluation.two_models import LEAST, worst_judged
 from slim_core.evaluation.verdict import can_show, nothing_to_fix
 from slim_core.formatting import counted, first_few, in_percent, interval, percent
-from slim_core.metrics import AVERAGE, CLASSES, groups_of, wilson
+from slim_core.metrics import AVERAGE, CLASSES, LEAST, groups_of, wilson, worst_judged
 
 if TYPE_CHECKING:
     from slim_core.store import Run
