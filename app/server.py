@@ -30,7 +30,8 @@ GET  /metrics -> the text format of Prometheus, by a token of its own (app.route
 GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
 GET  /overview -> /, with its query: Streamlit knows its first page by / alone
 Any other address below /api and /assets -> 404.
-GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; immutable under ``?v=<hash>`` (asset_url)
+GET  /assets/{folder}/{name} -> a file of app/{folder}/static, or plotly.js of its package; gzipped once;
+     immutable under ``?v=<hash>`` (asset_url)
 """
 
 from __future__ import annotations

@@ -64,7 +64,13 @@ CONTENT: Mapping[str, str] = {
     "jobs": ".st-key-table-runs table tbody tr",
 }
 CHART = "[data-testid=stPlotlyChart] .main-svg"
-COMPLETE = {"train": CHART, "curate": CHART, "compare": CHART}  # page -> what else is there once it is complete
+DRAWN = ".slim-space[data-drawn]"  # by Plotly, or for good without it
+COMPLETE = {
+    "train": CHART,
+    "space": DRAWN,
+    "curate": CHART,
+    "compare": CHART,
+}  # page -> what else is there once it is complete
 N_OPEN = 1_000  # images of the campaign that is open
 DEMO = 2_400  # training images of the demo data set
 TIMEOUT_MS = 60_000

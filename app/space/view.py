@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app import session
-from app.routes.assets import asset_url, below, static
+from app.routes.assets import PLOTLY, asset_url, below, static
 from app.routes.images import open_maps
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
 from app.space import colours
-from app.space.colours import LEVELS, LIVE, Colouring, ShownSpace
+from app.space.colours import LIVE, Colouring, ShownSpace
 from app.space.selected import open_campaign, show_selection, tile
-from app.ui import export, next_step, pick, pictures, reruns, selection, tables
+from app.ui import next_step, pick, pictures, reruns, selection
 from app.ui.messages import verbatim
 from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, ModelMaps, address, under
 from app.ui.reruns import fragment, number_of
 from slim_core import result_files
-from slim_core.evaluation.charts.space import MOST, as_html, space_scatter
 from slim_core.space import selections
 from slim_core.store.campaigns.campaigns import n_answered
-from slim_core.store.results import AttentionResult, SpaceResult
+from slim_core.store.results import AttentionResult
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
     from streamlit.delta_generator import DeltaGenerator
 
     from slim_core.store import Campaign, Run, Store
@@ -55,10 +51,6 @@ HELP = """What the colour of a point shows.
 - **AIoU:** how much better the map of the true class fits the mask than that of another class; 0.5 means no better.
 - **Propagated score:** the probability that the attention is right, propagated from the answers to neighbouring images.
 - **Environment cluster:** images with similar surroundings, according to the model."""
-FAST, PLOTLY = "fast", "Plotly"
-DRAWN = f"""The fast plot draws every image, with its picture beside the pointer.
-
-The Plotly figure has a toolbar (zoom, PNG) and can be downloaded as HTML; above {MOST:,} images it shows a sample."""
 
 
 @fragment()
@@ -68,9 +60,6 @@ def show_space(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) 
     selection.follow_filter(data)
     with st.container(horizontal=True):
         spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
-        drawn = st.segmented_control(
-            "Plot", [FAST, PLOTLY], default=FAST, key="space-drawn", required=True, help=DRAWN, width=150
-        )
         colour_at = st.container()
         campaign = pick.campaign("Campaign", campaigns, width="stretch")
         subset = pick.run("Subset", subsets, param="subset", width="stretch")
@@ -80,8 +69,7 @@ def show_space(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) 
         if campaign is not None and campaign.status == "open" and by in LIVE:
             # before the answers are read: one that comes while they are drawn is news
             _watch(campaign.id, session.store().answers.last_seq(campaign.id))
-    draw = show_figure if drawn == PLOTLY else _plot
-    draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(shown, by))
+    _plot(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(shown, by))
     opened = show_similar(data)
     clicked = show_selection(data, selection.positions(data), campaign)
     models = [ModelMaps(data.maps, open_maps(data.maps).classes[0], "")] if data.maps else []
@@ -119,8 +107,9 @@ def _watch(campaign: str, seq: int) -> None:
         st.rerun()
 
 
+FIGURES = 20_000  # points that Plotly draws: above, it takes seconds to paint, and lags behind the pointer
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
-OF_PLOT = ("panel", "pointer", "points", "geometry", "controls", "card")
+OF_PLOT = ("panel", "figure", "pointer", "points", "geometry", "controls", "card")
 SHARED = ("image_address", "random_id", "keyboard")
 MODULES = (*(f"space/{name}" for name in OF_PLOT), *(f"ui/{name}" for name in SHARED))  # what plot.js imports
 PRELOADED = "".join(f'<link rel="modulepreload" href="{below(f"/assets/{name}.js")}">' for name in MODULES)
@@ -196,6 +185,8 @@ def show_plot(
         "colouring": colouring.wire(),
         "n": selection.n,
         "above": DENSITY_ABOVE,
+        "figures": FIGURES,
+        "plotly": asset_url(PLOTLY) if selection.n <= FIGURES else "",
         "card": card_url,
         "image": image_url,
         "selection": selection.wire(),
@@ -216,62 +207,6 @@ def positions(selection: Mapping[str, Any] | None, n: int) -> np.ndarray:
         return np.empty(0, np.int64)
     bits = np.frombuffer(base64.b64decode(selection["bits"]), np.uint8)
     return np.flatnonzero(np.unpackbits(bits, bitorder="little")[:n])
-
-
-OF_FIGURE = "plotly-"  # begins the version of a selection that was made in a figure: it shows that one by itself
-
-
-def show_figure(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> None:
-    """One figure a space, side by side. ``spaces``: name -> title."""
-    for column, (name, title) in zip(st.columns(len(spaces)), spaces.items(), strict=True):
-        made = figure_of(data, name, title, colouring, _marked(data, name))
-        key = f"space-figure-{data.run}-{name}"
-        with column:
-            tables.show_chart(
-                made, key=key, alt=title, toolbar=True, on_select=partial(_take_from_figure, data, name, key),
-                selection_mode=("lasso", "box", "points"),
-            )  # fmt: skip
-            export.download_button(
-                "Download as HTML", partial(as_html, made), f"{data.run}-{name}.html", "text/html", icon="download",
-                key=f"{key}-html",
-            )  # fmt: skip
-    selection.keep_in_address(data)
-
-
-def figure_of(data: SpaceData, name: str, title: str, colouring: Colouring, marked: np.ndarray) -> go.Figure:
-    """The figure of one space with the colours that the page shows; ``marked``: selected positions."""
-    space = SpaceResult(session.store().artifacts.folder(data.run))
-    points = np.asarray(space.points(name.removesuffix("_space")))
-    frame = data.scores.assign(x=points[:, 0], y=points[:, 1], **{colouring.title: _values(colouring)})
-    ends = (colouring.low or 0.0, 1.0 if colouring.high is None else colouring.high)
-    colours = {entry.name: entry.colour for entry in colouring.legend}
-    return space_scatter(frame, colouring.title, title=title, colours=colours, ends=ends, selected=marked.tolist())
-
-
-def _values(colouring: Colouring) -> pd.Series:
-    """(n,) what the codes of the colours mean: numbers of a scale, or names."""
-    if colouring.low is not None and colouring.high is not None:
-        share = (colouring.codes.astype(float) - 1) / (LEVELS - 2)
-        return pd.Series(
-            np.where(colouring.codes > 0, colouring.low + share * (colouring.high - colouring.low), np.nan)
-        )
-    names = {entry.code: entry.name for entry in colouring.legend}
-    return pd.Series([names[code] for code in colouring.codes.tolist()])
-
-
-def _marked(data: SpaceData, name: str) -> np.ndarray:
-    """What a figure marks: the selection, but where it was made in this figure, which must stay as it is then."""
-    key = f"space-figure-marked-{data.run}-{name}"
-    if not selection.version(data).startswith(f"{OF_FIGURE}{name}-"):
-        st.session_state[key] = selection.positions(data)
-    return np.asarray(st.session_state.get(key, np.empty(0, np.int64)))
-
-
-def _take_from_figure(data: SpaceData, name: str, key: str) -> None:
-    """The points of a lasso, by their positions in the space."""
-    points: list[dict[str, Any]] = st.session_state[key]["selection"]["points"]
-    positions = np.array([int(point["customdata"][0]) for point in points], np.int64)
-    selection.keep(data, positions, f"{OF_FIGURE}{name}-{secrets.token_hex(6)}")
 
 
 PARAM, FEATURES, NUMBER = "like", "features", "nearest"  # in the address

@@ -182,7 +182,7 @@ def prepare(page: Page, name: str) -> None:
             page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
             press()
     if name == "space":
-        page.locator(".slim-space[data-ready=true]").wait_for(timeout=DRAWN_MS)
+        page.locator(".slim-space[data-drawn]").wait_for(timeout=DRAWN_MS)
         choose(page, "Colour by", "environment cluster")
 
 

@@ -45,7 +45,7 @@ def select_in_the_space(page: Page, address: str) -> None:
     """A lasso round the whole first panel selects in both, and the selection survives another colour."""
     visit(page, address, "space")
     panel = page.locator(".slim-space-plot").first
-    expect(page.locator(".slim-space[data-ready=true]")).to_be_visible(timeout=30_000)
+    expect(page.locator(".slim-space[data-drawn=plotly]")).to_be_visible(timeout=30_000)
     expect(page.locator(".slim-space-plot [data-title*='hare']")).to_have_count(0)  # nothing sends the data away
     box = panel.bounding_box()
     assert box is not None

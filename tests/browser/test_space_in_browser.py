@@ -48,7 +48,7 @@ def opened(page: Page, address: str, space: Run) -> Callable[..., Page]:
     def open_space(**query: str) -> Page:
         asked = "&".join(f"{name}={value}" for name, value in {"run": space.id, **query}.items())
         visit(page, address, "space", f"?{asked}")
-        expect(page.locator(".slim-space[data-ready=true]")).to_be_visible(timeout=SLOW_MS)
+        expect(page.locator(".slim-space[data-drawn=plotly]")).to_be_visible(timeout=SLOW_MS)
         return page
 
     return open_space
@@ -68,6 +68,7 @@ def drag(page: Page, part: tuple[float, float, float, float], *, panel: int = 0,
     """Draw round a part (left, top, right, bottom in 0..1) of a panel, with a key held down."""
     box = page.locator(".slim-space-plot").nth(panel).bounding_box()
     assert box is not None
+    before = status(page).inner_text()
     x = [box["x"] + box["width"] * at for at in part[::2]]
     y = [box["y"] + box["height"] * at for at in part[1::2]]
     if key:
@@ -80,6 +81,7 @@ def drag(page: Page, part: tuple[float, float, float, float], *, panel: int = 0,
     page.mouse.up()
     if key:
         page.keyboard.up(key)
+    expect(status(page)).not_to_have_text(before)
     page.evaluate(NEXT_FRAME)
 
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from app.routes.assets import static
-from app.space.colours import categories
-from app.space.view import HTML, Selection
+from app.routes.assets import PLOTLY, static
+from app.space.colours import Colouring, categories, continuous
+from app.space.view import FIGURES, HTML, Selection
 from tests.browser import modules
 
 pytestmark = pytest.mark.browser
@@ -48,16 +48,26 @@ class Plot:
     def __init__(self, page: Page, points: np.ndarray = FOUR) -> None:
         self.page, self.points = page, points
         self.held: dict[str, Route | None] = {}
-        modules.serve(page, "space", points=self._points)
+        self.n_plotly = 0  # times that Plotly was asked for
+        self.bundle: str | None = static(PLOTLY).read_text()  # None: it does not come
+        modules.serve(page, "space", points=self._points, plotly=self._plotly)
 
-    def asks_for(self, *names: str, selected: Sequence[int] = (), classes: Sequence[str] = ("cat", "dog")) -> None:
+    def asks_for(
+        self,
+        *names: str,
+        selected: Sequence[int] = (),
+        classes: Sequence[str] = ("cat", "dog"),
+        plotly: str = "",
+        coloured: Colouring | None = None,
+    ) -> None:
         """A run of the page's script: these spaces, side by side."""
         n = self.points.shape[1]
         panels = [{"key": name, "title": f"The {name} space", "points": f"/points/{name}"} for name in names]
-        coloured = categories("class", np.arange(n) % 2, classes).wire()
+        colours = (coloured or categories("class", np.arange(n) % 2, classes)).wire()
         selection = Selection(n, np.asarray(selected, int), "one").wire()
-        of_all = {"n": n, "above": 1_000, "card": "/card/AT", "image": "/image/ROW", "selection": selection}
-        data: dict[str, Any] = {"panels": panels, "colouring": coloured, **of_all}
+        of_all = {"n": n, "above": 200_000, "card": "/card/AT", "image": "/image/ROW", "selection": selection}
+        drawn = {"figures": FIGURES, "plotly": plotly}
+        data: dict[str, Any] = {"panels": panels, "colouring": colours, **of_all, **drawn}
         self.page.evaluate(MOUNT, [HTML, data])
 
     def titles(self, *names: str) -> None:
@@ -77,6 +87,13 @@ class Plot:
             self.held[name] = route
         else:
             self._send(route)
+
+    def _plotly(self, route: Route, _name: str) -> None:
+        self.n_plotly += 1
+        if self.bundle is None:
+            route.abort()
+        else:
+            route.fulfill(content_type="text/javascript", body=self.bundle)
 
     def _send(self, route: Route) -> None:
         route.fulfill(content_type="application/octet-stream", body=self.points.astype("<f4").tobytes())
@@ -202,6 +219,174 @@ def test_a_view_that_moves_says_nothing_anew_and_leaves_no_card_of_another_point
     expect(page.get_by_text("cat", exact=True)).to_be_hidden()
     page.evaluate(NEXT_FRAME)
     assert page.evaluate("said") == 0
+
+
+MASKS = """document.body.firstElementChild.__slimSpace.panels.map(
+  ({ layer }) => layer.mask ? [...layer.mask.keys()].filter((id) => layer.mask[id]) : [])"""
+LEFT = ((0.1, 0.1), (0.55, 0.05), (0.4, 0.6), (0.6, 0.9), (0.05, 0.95))  # corners of a lasso, as shares of a space
+RIGHT = ((0.45, 0.2), (0.9, 0.1), (0.95, 0.9))
+DRAWN = ".slim-space[data-drawn=%s]"
+
+
+def with_plotly(page: Page, n: int, *spaces: str, **asked: Any) -> Plot:
+    """``n`` points drawn by Plotly, or by whatever is drawn where it cannot."""
+    plot = Plot(page, np.random.default_rng(0).random((2, n)))
+    plot.bundle = asked.pop("bundle", plot.bundle)
+    page.add_style_tag(content=static("space/plot.css").read_text())
+    plot.asks_for(*(spaces or ("attention", "environment")), plotly=f"/{PLOTLY}", **asked)
+    page.wait_for_selector(DRAWN.partition("=")[0] + "]")
+    return plot
+
+
+def lasso(page: Page, corners: Sequence[tuple[float, float]], key: str = "") -> list[list[int]]:
+    """Draw round a part of the first space, over whole pixels as a mouse does; the ids selected then in each."""
+    box = page.locator(".slim-space-plot").first.bounding_box()
+    assert box is not None
+    places = [(round(box["x"] + box["width"] * x), round(box["y"] + box["height"] * y)) for x, y in corners]
+    if key:
+        page.keyboard.down(key)
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+    if key:
+        page.keyboard.up(key)
+    page.wait_for_timeout(100)
+    return page.evaluate(MASKS)
+
+
+@pytest.mark.parametrize("n", [300, 1_500])  # in SVG, and in WebGL
+def test_a_lasso_of_plotly_selects_what_one_of_our_own_drawing_does(browser: Browser, n: int) -> None:
+    found = []
+    for address in ("", f"/{PLOTLY}"):
+        with browser.new_context(viewport={"width": 1000, "height": 600}) as context:
+            page = context.new_page()
+            plot = Plot(page, np.random.default_rng(0).random((2, n)))
+            page.add_style_tag(content=static("space/plot.css").read_text())
+            plot.asks_for("attention", "environment", plotly=address)
+            page.wait_for_selector(DRAWN % ("plotly" if address else "own"))
+            found.append([lasso(page, LEFT), lasso(page, RIGHT, "Shift"), lasso(page, LEFT[:3], "Alt")])
+            page.get_by_role("button", name="Box: drag").click()
+            found[-1].append(lasso(page, ((0.2, 0.2), (0.7, 0.8))))
+    ours, plotlys = found
+    assert all(one and one == other for one, other in ours), "both spaces are linked"
+    assert len({len(one) for one, _ in ours}) == 4, "each gesture changes the selection"
+    assert plotlys == ours
+
+
+def test_escape_gives_up_a_lasso_of_plotly_and_then_the_selection(page: Page) -> None:
+    with_plotly(page, 300)
+    (before, _) = lasso(page, LEFT)
+    box = page.locator(".slim-space-plot").first.bounding_box()
+    assert before and box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    for x, y in ((300, 5), (300, 200)):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=1)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert page.evaluate(MASKS) == [before, before]
+    expect(page.locator(".zoomlayer > *")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("status")).to_contain_text("300 images.")
+
+
+def test_an_empty_lasso_of_plotly_selects_nothing_and_a_click_one_point(page: Page) -> None:
+    with_plotly(page, 40, "attention")
+    assert lasso(page, LEFT)[0]
+    assert lasso(page, ((0.001, 0.001), (0.02, 0.001), (0.02, 0.02))) == [[]]
+    for _ in range(2):  # as quickly as two clicks of one double-click
+        page.mouse.click(*page.evaluate(PLACE))
+        expect(page.get_by_role("status")).to_contain_text("1 of 40 images selected")
+    page.wait_for_timeout(500)
+    assert page.evaluate(MASKS) == [[1]]
+    assert page.evaluate("document.querySelector('.js-plotly-plot').data.map((one) => one.selectedpoints.length)") == [
+        0,
+        1,
+    ]
+    page.locator(".slim-space-plot").dblclick(position={"x": 3, "y": 3})
+    expect(page.get_by_role("status")).to_contain_text("40 images.")
+
+
+def test_a_legend_hides_a_colour_in_both_spaces_and_a_lasso_leaves_it_out(page: Page) -> None:
+    with_plotly(page, 300)
+    whole = ((0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99))
+    assert len(lasso(page, whole)[0]) == 300
+    eyes = page.locator(".slim-space-eye")
+    eyes.first.click()
+    expect(eyes.first).to_have_attribute("aria-pressed", "false")
+    assert lasso(page, whole) == [list(range(1, 300, 2))] * 2
+    eyes.first.dblclick()  # only this one
+    assert lasso(page, whole) == [list(range(0, 300, 2))] * 2
+    eyes.first.dblclick()  # and all again
+    assert len(lasso(page, whole)[1]) == 300
+
+
+SCALE = continuous("Confidence", np.r_[np.nan, np.linspace(0, 1, 299)])
+CLASSES = categories("class", np.arange(300) % 2, ["<b>cat</b>", "dog & co"])
+
+
+@pytest.mark.parametrize("coloured", [SCALE, CLASSES])
+def test_the_download_of_a_figure_is_a_picture_with_its_points(page: Page, coloured: Colouring) -> None:
+    with_plotly(page, 300, "attention", coloured=coloured)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as PNG").click()
+    assert download.value.suggested_filename == "attention.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.format == "PNG"
+        pixels = np.asarray(picture.convert("RGB"), int)
+    colours = [[int(coloured.palette[code][k : k + 2], 16) for k in (1, 3, 5)] for code in coloured.codes]
+    missing = [colour for colour in colours if np.abs(pixels - colour).max(axis=2).min() > 40]  # at an opacity of 0.88
+    assert not missing
+
+
+def test_above_a_number_of_points_our_own_drawing_says_so_and_plotly_is_not_asked_for(page: Page) -> None:
+    plot = Plot(page, np.random.default_rng(0).random((2, FIGURES + 1)))
+    plot.asks_for("attention")
+    page.wait_for_selector(DRAWN % "own")
+    expect(page.get_by_role("status")).to_contain_text("without Plotly")
+    assert not plot.n_plotly
+    expect(page.get_by_role("button", name="Download")).to_have_count(0)
+    expect(page.locator(".slim-space-eye").first).to_be_disabled()
+
+
+REFUSING = "window.Plotly = {newPlot: () => Promise.reject(new Error('no')), purge: () => {}};"
+
+
+@pytest.mark.parametrize("bundle", [None, REFUSING])
+def test_where_plotly_does_not_come_or_fails_our_own_drawing_stays(page: Page, bundle: str | None) -> None:
+    plot = with_plotly(page, 300, bundle=bundle)
+    assert plot.n_plotly == 1
+    expect(page.locator(".slim-space")).to_have_attribute("data-drawn", "own")
+    expect(page.locator(".slim-space-plot div")).to_have_count(0)
+    assert lasso(page, LEFT)[0]
+
+
+@pytest.mark.parametrize(("n", "drawn"), [(300, "plotly"), (1_500, "own")])
+def test_without_webgl_plotly_draws_as_many_points_as_it_can(page: Page, n: int, drawn: str) -> None:
+    page.add_init_script(NO_WEBGL)
+    with_plotly(page, n)
+    expect(page.locator(".slim-space")).to_have_attribute("data-drawn", drawn)
+    assert lasso(page, LEFT)[0]
+
+
+def test_a_figure_that_has_lost_its_graphics_gives_way_to_our_own_drawing(page: Page) -> None:
+    with_plotly(page, 1_500)
+    before = lasso(page, LEFT)
+    page.evaluate("document.querySelector('.js-plotly-plot .gl-canvas-focus, .js-plotly-plot canvas')"
+                  ".getContext('webgl').getExtension('WEBGL_lose_context').loseContext()")  # fmt: skip
+    page.wait_for_selector(DRAWN % "own")
+    assert page.evaluate(MASKS) == before
+    assert lasso(page, RIGHT) != before
+
+
+def test_by_thumb_our_own_drawing_stays(browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as context:
+        plot = with_plotly(context.new_page(), 300)
+        expect(plot.page.locator(".slim-space")).to_have_attribute("data-drawn", "own")
+        assert not plot.n_plotly
 
 
 HOVER = """async () => {

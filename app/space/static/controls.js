@@ -11,6 +11,7 @@ export function element(tag, className, text) {
 const TOOLS = {
   lasso: ["Lasso: draw around points", "M3 7c0-3 3-4.5 6-4.5s5 1.5 5 4-2.5 4-6 4-5-1-5-3.5zM5 10c-1 1-.5 2.5.5 2.5s1.5 1 0 2"],
   select: ["Box: drag over points", "M2.5 2.5h11v11h-11z"],
+  zoom: ["Zoom: drag over a part", "M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.5 10.5l3.5 3.5M5 7h4M7 5v4"],
   pan: ["Pan: drag the view, zoom with the wheel", "M8 1.5v13M1.5 8h13M8 1.5l-2 2M8 1.5l2 2M8 14.5l-2-2M8 14.5l2-2M1.5 8l2-2M1.5 8l2 2M14.5 8l-2-2M14.5 8l-2 2"],
 };
 const VIEWS = {
@@ -37,7 +38,7 @@ export function toolbar(host, tool, { use, move }) {
   host.replaceChildren(...tools, ...views);
 }
 
-function icon(label, path) {
+export function icon(label, path) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "slim-space-tool";
@@ -60,30 +61,52 @@ function rgb(colour) {
 }
 
 export class Legend {
-  // ``choose(mask, event)``: the images of an entry were asked for.
-  constructor(host, choose) {
-    [this.host, this.choose] = [host, choose];
-    this.entries = [];
+  // ``choose(mask, event)``: the images of an entry were asked for; ``hide(codes)``: those of all others are to be shown.
+  constructor(host, { choose, hide }) {
+    Object.assign(this, { host, choose, hide, entries: [], canHide: false });
   }
 
   show(colouring, codes, ink) {
     this.codes = codes;
+    this.shownAs = colouring.low === null ? colouring.legend.map((entry) => entry.code) : [0, 1]; // unknown, and a scale
     const title = element("span", "slim-space-title", colouring.title);
     this.entries = colouring.legend.map((entry) => this.entry(entry, ink));
     const ramp = colouring.low === null ? [] : [scale(colouring)];
-    this.host.replaceChildren(title, ...ramp, ...this.entries.map((entry) => entry.button));
+    this.host.replaceChildren(title, ...ramp, ...this.entries.map((entry) => entry.box));
+    this.conceal(new Set());
   }
 
   entry(entry, ink) {
-    const button = element("button", "slim-space-entry");
-    const dot = element("span", "slim-space-dot");
-    dot.style.background = entry.colour === "#000000" ? ink : entry.colour;
+    const [box, dot, button] = [element("span", "slim-space-pair"), element("button", "slim-space-eye"), element("button", "slim-space-entry")];
     const counted = element("small", "", "");
-    button.append(dot, `${entry.name} `, counted);
-    button.type = "button";
+    const disc = element("span", "slim-space-dot");
+    disc.style.background = entry.colour === "#000000" ? ink : entry.colour;
+    dot.append(disc);
+    dot.title = `Hide or show: ${entry.name} (double-click: only this one)`;
+    dot.setAttribute("aria-label", `Show ${entry.name}`);
+    dot.addEventListener("click", () => this.conceal(toggled(this.hidden, entry.code)));
+    dot.addEventListener("dblclick", () => this.alone(entry.code));
+    button.append(`${entry.name} `, counted);
+    for (const one of [dot, button]) one.type = "button";
     button.title = `Select: ${entry.name} (with Shift: add, with Alt: remove)`;
     button.addEventListener("click", (event) => this.choose(this.codes.map((code) => +(code === entry.code)), event));
-    return { ...entry, button, counted };
+    box.append(dot, button);
+    return { ...entry, box, dot, counted };
+  }
+
+  // Only one, or all again where it is the only one.
+  alone(code) {
+    const others = this.shownAs.filter((one) => one !== code);
+    this.conceal(new Set(others.every((one) => this.hidden.has(one)) ? [] : others));
+  }
+
+  conceal(hidden) {
+    this.hidden = hidden;
+    for (const { code, dot } of this.entries) {
+      dot.disabled = !this.canHide;
+      dot.setAttribute("aria-pressed", !hidden.has(code));
+    }
+    this.hide(hidden);
   }
 
   // How many of each entry are selected; ``mask`` null: nothing is.
@@ -94,6 +117,12 @@ export class Legend {
       counted.textContent = mask ? `${chosen[code].toLocaleString("en")} of ${n.toLocaleString("en")}` : n.toLocaleString("en");
     }
   }
+}
+
+function toggled(hidden, code) {
+  const after = new Set(hidden);
+  if (!after.delete(code)) after.add(code);
+  return after;
 }
 
 function scale({ palette, low, high }) {

@@ -82,14 +82,14 @@ export function fit(x, y) {
   return { x: wide(span(x)), y: wide(span(y)) };
 }
 
-// The id of the point nearest to (px, py) among those less than (rx, ry) away; -1: none.
-export function nearest(x, y, px, py, rx, ry) {
+// The id of the point nearest to (px, py) among those shown less than (rx, ry) away; -1: none.
+export function nearest(x, y, px, py, rx, ry, isShown) {
   let [best, found] = [1, -1];
   for (let id = 0; id < x.length; id++) {
     const dx = (x[id] - px) / rx;
     if (dx >= 1 || dx <= -1) continue;
     const distance = dx ** 2 + ((y[id] - py) / ry) ** 2;
-    if (distance < best) [best, found] = [distance, id];
+    if (distance < best && isShown(id)) [best, found] = [distance, id];
   }
   return found;
 }

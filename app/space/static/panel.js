@@ -2,18 +2,19 @@
 
 import { element } from "./controls.js";
 import { fit, nearest } from "./geometry.js";
+import { Pointer } from "./pointer.js";
 import { PointLayer } from "./points.js";
 
-const NEAR = 9; // pixels from a point at which the pointer means it
+export const NEAR = 9; // pixels from a point at which the pointer means it
 const STEP = 0.15; // share of the view an arrow key moves by
 
 export const many = (n) => n.toLocaleString("en");
 
 export class Panel {
-  // `above`: points in view from which density is drawn; `drawn(moved)`: called after each frame;
-  // whether it shows another view.
-  constructor(host, about, points, n, above, drawn) {
-    this.drawn = drawn;
+  // `above`: points in view from which density is drawn; `hands`: what a Pointer calls; `drawn(moved)`: called after
+  // each frame; whether it shows another view.
+  constructor(host, about, points, { n, above }, hands, drawn) {
+    Object.assign(this, { about, above, hands, drawn });
     [this.x, this.y] = [points.subarray(0, n), points.subarray(n, 2 * n)];
     this.box = element("figure", "slim-space-panel");
     this.host = element("div", "slim-space-plot");
@@ -24,10 +25,24 @@ export class Panel {
     this.memory = `slim-space ${about.key}`;
     this.home = fit(this.x, this.y);
     this.view = this.remembered() ?? this.home;
-    this.layer = new PointLayer(this.host, this.x, this.y, above);
+    this.drawItself();
     this.host.addEventListener("keydown", (event) => this.key(event));
+    this.host.addEventListener("blur", () => { delete this.host.dataset.pressed; });
     host.append(this.box);
   }
+
+  // A layer draws the points, and a pointer chooses them; a figure is both.
+  drawItself() {
+    this.layer = new PointLayer(this.host, this.x, this.y, this.above);
+    this.pointer = new Pointer(this, this.hands);
+  }
+
+  becomes(figure) {
+    this.clear();
+    this.layer = this.pointer = figure;
+  }
+
+  clear() { for (const one of new Set([this.layer, this.pointer])) one.dispose(); }
 
   remembered() {
     try {
@@ -44,6 +59,11 @@ export class Panel {
 
   get width() { return this.view.x[1] - this.view.x[0]; }
   get height() { return this.view.y[1] - this.view.y[0]; }
+
+  placeOf(event) {
+    const box = this.host.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
 
   // Where a place of the panel, in pixels from its top left corner, lies among the points.
   dataAt({ x, y }) {
@@ -89,7 +109,8 @@ export class Panel {
     if (this.layer.dense) return -1;
     const { x, y } = this.dataAt(place);
     const box = this.host.getBoundingClientRect();
-    return nearest(this.x, this.y, x, y, (NEAR / box.width) * this.width, (NEAR / box.height) * this.height);
+    return nearest(this.x, this.y, x, y, (NEAR / box.width) * this.width, (NEAR / box.height) * this.height,
+      (id) => this.layer.shows?.(id) ?? true);
   }
 
   // The region of one point.
@@ -97,6 +118,20 @@ export class Panel {
     const region = new Uint8Array(this.x.length);
     region[id] = 1;
     return region;
+  }
+
+  // By the pointer: the keys are for this space now, without the ring of the keyboard.
+  reached() {
+    this.host.dataset.pressed = "true";
+    this.host.focus({ preventScroll: true, focusVisible: false });
+  }
+
+  // With Ctrl (as two fingers on a touch pad have it), or while the view is what is dragged; else the page scrolls.
+  wheel(event, tool) {
+    if (!event.ctrlKey && !event.metaKey && tool !== "pan") return;
+    event.preventDefault();
+    const pixels = event.deltaMode ? event.deltaY * 30 : event.deltaY;
+    this.zoomAt(Math.exp(Math.max(-200, Math.min(200, pixels)) * 0.002), this.placeOf(event));
   }
 
   key(event) {
@@ -112,7 +147,7 @@ export class Panel {
 
   dispose() {
     cancelAnimationFrame(this.waiting);
-    this.layer.dispose();
+    this.clear();
     this.box.remove();
   }
 }

@@ -4,9 +4,10 @@ import { isElsewhere } from "../ui/keyboard.js";
 import { randomId } from "../ui/random_id.js";
 import { HoverCard } from "./card.js";
 import { Legend, paletteOf, toolbar } from "./controls.js";
+import { Figure, plotlyFor } from "./figure.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
 import { many, Panel } from "./panel.js";
-import { howOf, Pointer } from "./pointer.js";
+import { howOf } from "./pointer.js";
 import { onAnotherRatio } from "./points.js";
 
 async function fetchFloats(url) {
@@ -30,11 +31,18 @@ class SpacePlot {
     this.root = parent.querySelector(".slim-space");
     this.host = this.root.querySelector(".slim-space-panels");
     this.status = this.root.querySelector(".slim-space-status");
-    this.legend = new Legend(this.root.querySelector(".slim-space-legend"), (mask, event) => this.choose(mask, howOf(event)));
+    this.legend = new Legend(this.root.querySelector(".slim-space-legend"), {
+      choose: (mask, event) => this.choose(mask, howOf(event)),
+      hide: (hidden) => { for (const panel of this.panels) { panel.layer.hide?.(hidden); panel.draw(); } },
+    });
     this.card = new HoverCard(this.root);
-    this.use("lasso");
     this.panels = [];
-    this.pointers = []; // one a panel
+    this.hands = { // what is done by the pointer in any panel
+      tool: () => this.tool,
+      choose: (region, how) => this.choose(region, how),
+      hover: (id, event) => (id < 0 ? this.card.hide() : this.card.show(id, event.clientX, event.clientY)),
+    };
+    this.use("lasso");
     this.mask = null; // null = nothing selected, else one byte a point
     this.known = new Set(); // versions of the selection that came from here, or were taken over
     this.busy = Promise.resolve();
@@ -69,30 +77,59 @@ class SpacePlot {
     for (const panel of this.panels) panel.draw();
     this.count();
     this.root.dataset.ready = "true";
-    requestAnimationFrame(() => { this.root.dataset.painted = data.colouring.title; }); // after the panels' own frames
+    requestAnimationFrame(() => { // after the panels' own frames
+      this.root.dataset.painted = data.colouring.title;
+      if (this.asked !== this.drawn) this.figures();
+      this.asked = this.drawn;
+    });
   }
 
   async build(wanted) {
     this.status.textContent = "Loading the points ...";
-    const { panels, n, above } = this.data; // others may be asked for while these are on their way
+    const { panels } = this.data; // others may be asked for while these are on their way
     const points = await Promise.all(panels.map((panel) => fetchFloats(panel.points)));
     if (this.left) return;
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
     this.painted = undefined;
     const drawn = (moved) => this.frame(moved);
-    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], n, above, drawn)));
-    this.pointers = this.panels.map((panel) => this.pointerOf(panel));
+    panels.forEach((about, at) => this.panels.push(new Panel(this.host, about, points[at], this.data, this.hands, drawn)));
     for (const panel of this.panels) panel.layer.select(this.mask);
     this.drawn = wanted;
+    delete this.root.dataset.drawn;
+    this.legend.canHide = false;
   }
 
-  pointerOf(panel) {
-    return new Pointer(panel, {
-      tool: () => this.tool,
-      choose: (region, how) => this.choose(region, how),
-      hover: (id, event) => (id < 0 ? this.card.hide() : this.card.show(id, event.clientX, event.clientY)),
-    });
+  // Nothing waits for Plotly: until it is there, and where it does not come, the points are drawn by ourselves.
+  async figures() {
+    const { panels, data } = this;
+    const plotly = await plotlyFor(data.plotly, data.n);
+    while (panels.some((panel) => panel.pointer.down.size)) await new Promise((up) => addEventListener("pointerup", up, { once: true }));
+    await (this.busy = this.busy.then(() => (panels === this.panels ? this.replace(plotly) : undefined)));
+  }
+
+  async replace(plotly) {
+    const { panels } = this;
+    for (const panel of plotly ? panels : []) {
+      const figure = new Figure(plotly, panel, this.hands);
+      const again = () => { if (panel.layer === figure) this.drawItself(panel, figure); };
+      await figure.takeOver(panel.layer, again).then(
+        () => (panels === this.panels ? panel.becomes(figure) : figure.dispose()), () => figure.dispose());
+    }
+    if (panels !== this.panels) return;
+    this.legend.canHide = this.panels.every((panel) => panel.layer.hide);
+    this.legend.conceal(this.legend.hidden);
+    this.root.dataset.drawn = this.legend.canHide ? "plotly" : "own";
+  }
+
+  // Where a figure has lost what it is drawn with.
+  drawItself(panel, { mask, codes, palette, colouring }) {
+    panel.clear();
+    panel.drawItself();
+    panel.layer.recolour(codes, palette, colouring);
+    panel.layer.select(mask);
+    panel.draw();
+    this.replace();
   }
 
   async recolour() {
@@ -104,7 +141,7 @@ class SpacePlot {
     this.codes = await inflated(colouring.codes);
     if (this.left) return;
     const palette = paletteOf(colouring.palette, ink);
-    for (const panel of this.panels) panel.layer.recolour(this.codes, palette, colouring.low !== null);
+    for (const panel of this.panels) panel.layer.recolour(this.codes, palette, colouring);
     this.legend.show(colouring, this.codes, ink);
     this.painted = painted;
   }
@@ -125,7 +162,7 @@ class SpacePlot {
 
   // Esc: first what is being drawn, then the selection.
   cancel() {
-    const drawn = this.pointers.filter((pointer) => pointer.cancel());
+    const drawn = this.panels.filter((panel) => panel.pointer.cancel());
     if (!drawn.length && this.mask) this.clear();
   }
 
@@ -141,6 +178,7 @@ class SpacePlot {
   use(tool) {
     this.tool = tool;
     this.root.dataset.tool = tool;
+    for (const panel of this.panels) panel.draw();
   }
 
   // After a frame of a space; in another view another point is under the pointer, or none.
@@ -158,10 +196,11 @@ class SpacePlot {
   // How many are selected, in words; only where they are others, as a screen reader says them each time.
   say() {
     const whole = many(this.data.n);
+    const own = this.data.n > this.data.figures ? `, drawn without Plotly because they are more than ${many(this.data.figures)}` : "";
     const dense = this.panels.some((panel) => panel.layer.dense) ? " Drawn as density: zoom in to see each point." : "";
     const sentence = this.chosen
       ? `${many(this.chosen)} of ${whole} images selected.${dense}`
-      : `${whole} images. Draw a lasso around points, or click a legend entry.${dense}`;
+      : `${whole} images${own}. Draw a lasso around points, or click a legend entry.${dense}`;
     if (this.status.textContent !== sentence) this.status.textContent = sentence;
   }
 

@@ -1,7 +1,7 @@
 // What the pointer does in one space: draw a lasso or a box, click a point, drag the view, zoom with the wheel or with
 // two fingers. With Shift a region is added to the selection, with Alt it is taken away.
 
-import { insideBox, insidePolygon } from "./geometry.js";
+import { insideBox, insidePolygon, span } from "./geometry.js";
 
 const CLICK = 4; // pixels a press may move and still be a click
 const TAP = 12; // the same of a finger, which rolls while it taps
@@ -22,27 +22,24 @@ export class Pointer {
     this.drawing.setAttribute("aria-hidden", "true");
     this.drawing.append(this.path);
     this.host.append(this.drawing);
-    const on = (kind, act) => this.host.addEventListener(kind, (event) => act.call(this, event), { passive: false });
+    this.abort = new AbortController();
+    const how = { passive: false, signal: this.abort.signal };
+    const on = (kind, act) => this.host.addEventListener(kind, (event) => act.call(this, event), how);
     on("pointerdown", this.press);
     on("pointermove", this.move);
     on("pointerup", this.release);
     on("pointercancel", this.drop);
     on("pointerleave", (event) => this.hover(-1, event));
-    on("blur", () => { delete this.host.dataset.pressed; });
-    on("wheel", this.wheel);
+    on("wheel", (event) => panel.wheel(event, tool()));
     on("dblclick", this.twice);
   }
 
-  at(event) {
-    const box = this.host.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  }
+  at(event) { return this.panel.placeOf(event); }
 
   press(event) {
     if (event.button > 1) return;
     if (event.pointerType !== "touch") event.preventDefault(); // no text is marked, no picture dragged
-    this.host.dataset.pressed = "true"; // reached by the pointer: no ring as for the keyboard
-    this.host.focus({ preventScroll: true, focusVisible: false });
+    this.panel.reached();
     this.host.setPointerCapture(event.pointerId);
     this.hover(-1, event);
     this.down.set(event.pointerId, this.at(event));
@@ -80,6 +77,7 @@ export class Pointer {
     const still = event.pointerType === "touch" ? TAP : CLICK;
     const far = trace.some((one) => Math.hypot(one.x - trace[0].x, one.y - trace[0].y) > still);
     if (!far) this.click(end);
+    else if (this.tool === "zoom") this.zoom(trace[0], end);
     else if (this.tool !== "pan") this.choose(this.region([...trace, end]), this.how);
   }
 
@@ -88,12 +86,16 @@ export class Pointer {
     if (id >= 0) this.choose(this.panel.only(id), this.how);
   }
 
+  zoom(...corners) {
+    const box = boxOf(corners);
+    if ([box.x, box.y].every(([low, high]) => high - low > CLICK)) this.panel.show(boxOf(corners.map((one) => this.panel.dataAt(one))));
+  }
+
   region(trace) {
     const corners = trace.map((one) => this.panel.dataAt(one));
-    const axes = { x: corners.map((one) => one.x), y: corners.map((one) => one.y) };
     const { x, y } = this.panel;
-    if (this.tool === "lasso") return insidePolygon(x, y, axes);
-    return insideBox(x, y, { x: [axes.x[0], axes.x.at(-1)], y: [axes.y[0], axes.y.at(-1)] });
+    if (this.tool === "select") return insideBox(x, y, boxOf([corners[0], corners.at(-1)]));
+    return insidePolygon(x, y, { x: corners.map((one) => one.x), y: corners.map((one) => one.y) });
   }
 
   drop(event) {
@@ -117,16 +119,16 @@ export class Pointer {
     this.path.setAttribute("d", this.tool === "lasso" ? `M${trace.map((one) => `${one.x} ${one.y}`).join("L")}Z` : box);
   }
 
-  // With Ctrl (as two fingers on a touch pad have it), or while the view is what is dragged; else the page scrolls.
-  wheel(event) {
-    if (!event.ctrlKey && !event.metaKey && this.toolInUse() !== "pan") return;
-    event.preventDefault();
-    const pixels = event.deltaMode ? event.deltaY * 30 : event.deltaY;
-    this.panel.zoomAt(Math.exp(Math.max(-200, Math.min(200, pixels)) * 0.002), this.at(event));
-  }
-
   twice(event) {
     event.preventDefault();
-    if (this.toolInUse() === "pan") this.panel.show(this.panel.home);
+    if (["pan", "zoom"].includes(this.toolInUse())) this.panel.show(this.panel.home);
+  }
+
+  dispose() {
+    this.abort.abort();
+    this.drawing.remove();
   }
 }
+
+// Ranges between two corners.
+const boxOf = (corners) => ({ x: span(corners.map((one) => one.x)), y: span(corners.map((one) => one.y)) });

@@ -3,9 +3,9 @@
 
 import { inView } from "./geometry.js";
 
-const GREY = [154, 160, 166]; // of what is not selected
-const DIM = 0.22; // its opacity
-const OPACITY = 0.88; // that of all others
+export const GREY = [154, 160, 166]; // of what is not selected
+export const DIM = 0.22; // its opacity
+export const OPACITY = 0.88; // that of all others
 
 // Calls `act` each time a pixel of the page becomes another number of the screen's, as on another monitor.
 export function onAnotherRatio(act, signal) {
@@ -257,7 +257,7 @@ function paint(pixels, { n, codeOf }, colourOf, strength) {
 // The points of one space: their colours, which of them are selected, and how they are drawn. Above a limit in view, a
 // density picture takes their place.
 const LARGE = 20_000; // points from which they are drawn small
-const SELECTED = 1.15; // times as large as the others
+export const SELECTED = 1.15; // times as large as the others
 
 export class PointLayer {
   // ``above``: points in view from which density is drawn.
@@ -270,9 +270,10 @@ export class PointLayer {
     this.painter = gl ? new WebGLPoints(gl, x, y, again) : new CanvasPoints(this.canvas, x, y);
   }
 
-  // ``palette``: (levels x 4) bytes, RGBA of each code; ``blend``: codes are steps of a scale, which may be averaged.
-  recolour(codes, palette, blend) {
-    [this.codes, this.palette, this.blend] = [codes, palette, blend];
+  // ``palette``: (levels x 4) bytes, RGBA of each code; ``colouring``: what they mean.
+  recolour(codes, palette, colouring) {
+    [this.codes, this.palette, this.colouring] = [codes, palette, colouring];
+    this.blend = colouring.low !== null; // steps of a scale may be averaged
     this.painter.upload(this);
   }
 

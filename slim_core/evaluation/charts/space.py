@@ -1,8 +1,8 @@
-"""An attention space as a Plotly scatter: hover, legend, toolbar and lasso, in a notebook, on a page or as HTML."""
+"""An attention space as a Plotly scatter: hover, legend, toolbar and lasso, in a notebook or on a page."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -29,9 +29,6 @@ def space_scatter(
     by: str,
     *,
     title: str = "",
-    colours: Mapping[str, str] | None = None,
-    ends: tuple[float, float] = (0.0, 1.0),
-    selected: Collection[int] = (),
     most: int = MOST,
     seed: int = _SEED,
 ) -> go.Figure:
@@ -42,12 +39,8 @@ def space_scatter(
     Args:
         frame: one row an image with x, y, the column ``by``, and for the hover what it has of row, label_name, group,
             prediction_name, confidence, attention_precision, aiou.
-        by: column that gives the colour: floats on a scale (NaN = unknown), all else as categories.
+        by: column that gives the colour: floats on a scale from 0 to 1 (NaN = unknown), all else as categories.
         title: above the plot.
-        colours: category -> "#rrggbb", in the order of the legend; default: the palette, in the order of a
-            categorical, else by name.
-        ends: of the scale.
-        selected: positions that are marked; none: all alike.
         most: points drawn at most.
         seed: of the sample.
     """
@@ -55,11 +48,7 @@ def space_scatter(
     part = frame.iloc[shown].assign(position=shown)
     figure = go.Figure()
     draw = _scale if pd.api.types.is_float_dtype(frame[by]) else _categories
-    chosen = np.fromiter(selected, np.int64, len(selected))
-    for trace in draw(part, by, colours, ends, _size(len(part))):
-        if len(chosen):
-            marked = np.isin(trace.customdata[:, 0].astype(np.int64), chosen)
-            trace.selectedpoints = np.flatnonzero(marked).tolist()  # Plotly's code in the browser reads no packed array
+    for trace in draw(part, by, _size(len(part))):
         figure.add_trace(trace)
     note = "" if len(part) == len(frame) else f"a sample of {len(part):,} of {len(frame):,} images, seed {seed}"
     return _laid_out(figure, title, note)
@@ -81,7 +70,7 @@ def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: st
     figure = make_subplots(1, len(frames), horizontal_spacing=0.03, subplot_titles=list(map(_as_written, titles)))
     for column, frame in enumerate(frames, 1):
         part = frame[frame["row"].isin(sampled)]
-        for trace in _categories(part.assign(position=part.index), by, colours, (0.0, 1.0), _size(len(part))):
+        for trace in _categories(part.assign(position=part.index), by, _size(len(part)), colours):
             listed = {one.name for one in figure.data}
             trace.update(legendgroup=trace.name, showlegend=trace.name not in listed)
             figure.add_trace(trace, row=1, col=column)
@@ -89,12 +78,6 @@ def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: st
     for number in range(2, len(frames) + 1):
         figure.update_yaxes(scaleanchor=f"x{number}", col=number)
     return figure.update_layout(dragmode="zoom", legend={"itemsizing": "constant"})
-
-
-def as_html(figure: go.Figure) -> bytes:
-    """The figure as a file of its own that needs no server, without Plotly's button that uploads it."""
-    page: str = figure.to_html(config={"displaylogo": False, "showSendToCloud": False})
-    return page.encode()
 
 
 def _as_written(text: str) -> str:
@@ -119,7 +102,7 @@ def _colours(column: pd.Series) -> dict[str, str]:
 
 
 def _categories(
-    part: pd.DataFrame, by: str, colours: Mapping[str, str] | None, _ends: tuple[float, float], size: int
+    part: pd.DataFrame, by: str, size: int, colours: Mapping[str, str] | None = None
 ) -> list[go.Scatter | go.Scattergl]:
     """A trace each, which the legend shows and hides."""
     names = part[by].astype(object).fillna(NO_GROUP).astype(str)
@@ -133,13 +116,11 @@ def _categories(
     ]
 
 
-def _scale(
-    part: pd.DataFrame, by: str, _colours: Mapping[str, str] | None, ends: tuple[float, float], size: int
-) -> list[go.Scatter | go.Scattergl]:
+def _scale(part: pd.DataFrame, by: str, size: int) -> list[go.Scatter | go.Scattergl]:
     """What is unknown below what is known."""
     known = part[by].notna()
     bar = {"thickness": 12, "title": {"text": by.replace("_", " ")}}
-    scale = {"color": part[by][known], "colorscale": [list(stop) for stop in CIVIDIS], "cmin": ends[0], "cmax": ends[1]}
+    scale = {"color": part[by][known], "colorscale": [list(stop) for stop in CIVIDIS], "cmin": 0.0, "cmax": 1.0}
     traces = (
         [_trace(part, ~known, "unknown", {"size": size, "color": UNKNOWN, "opacity": 0.5})] if (~known).any() else []
     )

@@ -6,6 +6,7 @@ import gzip
 from typing import TYPE_CHECKING
 
 import pytest
+from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -30,12 +31,21 @@ def test_a_file_is_sent_compressed_and_kept_for_good(client: TestClient) -> None
     assert answer.headers["cache-control"].endswith("max-age=31536000, immutable")
 
 
-def test_all_files_are_kept_compressed_at_once() -> None:
+def test_all_files_are_kept_compressed_at_once(client: TestClient) -> None:
     names = [f"{path.parts[-3]}/{path.name}" for path in assets.APP.glob("*/static/*")]
-    assets._load.cache_clear()
+    assets._zipped.cache_clear()
     for name in [*names, *names]:
-        asset_url(name)
-    assert assets._load.cache_info().misses == len(names)
+        client.get(asset_url(name))
+    assert assets._zipped.cache_info().misses == len(names)
+
+
+def test_plotly_comes_from_its_package_and_is_compressed_for_a_browser_alone(client: TestClient) -> None:
+    assets._zipped.cache_clear()
+    address = asset_url(assets.PLOTLY)
+    assert assets._zipped.cache_info().misses == 0, "a page that names it does not wait for that"
+    answer = client.get(address)
+    assert answer.text == get_plotlyjs()
+    assert answer.headers["cache-control"].endswith("immutable")
 
 
 def test_without_its_hash_an_asset_is_asked_for_again(client: TestClient) -> None:

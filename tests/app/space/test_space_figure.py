@@ -1,39 +1,27 @@
-"""The spaces as Plotly figures on the page: the colours of the fast plot, and one selection for both."""
+"""The spaces as Plotly figures: up to how many points, and the same in a notebook."""
 
 from __future__ import annotations
 
-import json
-
+import numpy as np
 import pytest
 
 import slim_core
 from app import session
+from app.routes.assets import PLOTLY
+from app.space import view
+from app.space.colours import categories
+from app.space.view import FIGURES, Selection
 from slim_core.errors import SpecRefusedError
 
 
-def figures(app) -> list[dict]:
-    return [json.loads(one.proto.spec) for one in app.get("plotly_chart")]
-
-
-@pytest.mark.usefixtures("filled_home")
-def test_the_figures_have_the_colours_of_the_page_and_mark_its_selection(show) -> None:
-    from app.services.results import space_data
-    from app.ui import selection
-
-    space = next(run for run in session.store().runs.all(kind="space") if run.spec["split"] == "train")
-    app = show("space", run=space.id)
-    assert not figures(app), "the fast plot comes first"
-    app.session_state[f"selection-positions:{space.id}"] = [3, 4]
-    app.segmented_control(key="space-drawn").set_value("Plotly").run()
-    assert not app.exception
-    both = figures(app)
-    assert [one["layout"]["title"]["text"][:9] for one in both] == ["Attention", "Environme"]
-    assert sum(len(trace["selectedpoints"]) for trace in both[0]["data"]) == 2
-    assert {trace["name"] for trace in both[0]["data"]} == set(space_data.load(space.id).groups.names)
-    app.selectbox(key="pick-colour").select("confidence").run()
-    assert figures(app)[0]["data"][-1]["marker"]["cmax"] == 1.0
-    assert selection.PARAM not in app.query_params
-    assert [one.label for one in app.get("download_button")].count("Download as HTML") == 2
+@pytest.mark.parametrize(("n", "is_figure"), [(1, True), (FIGURES, True), (FIGURES + 1, False)])
+def test_plotly_draws_up_to_a_number_of_points(monkeypatch: pytest.MonkeyPatch, n: int, is_figure: bool) -> None:
+    mounted: list[dict] = []
+    monkeypatch.setattr(view, "_mount", lambda data, **_: mounted.append(data))
+    coloured, nothing = categories("class", np.zeros(n, int), ["cat"]), Selection(n, np.empty(0, np.int64), "one")
+    view.show_plot("one", [], coloured, nothing, card_url="", image_url="", on_select=lambda _: None)
+    assert (PLOTLY in mounted[0]["plotly"]) is is_figure
+    assert mounted[0]["figures"] == 20_000
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from slim_core.evaluation.charts import space
 from slim_core.evaluation.charts.layout import GROUPS, UNKNOWN
-from slim_core.evaluation.charts.space import as_html, space_scatter, spaces_scatter
+from slim_core.evaluation.charts.space import space_scatter, spaces_scatter
 
 N = 40
 
@@ -42,15 +42,9 @@ def test_a_categorical_keeps_its_order_and_each_category_the_colour_of_its_place
 
 
 def test_a_number_is_a_scale_and_what_is_not_known_lies_below_it() -> None:
-    unknown, known = space_scatter(frame(), "confidence", ends=(0.0, 1.0)).data
+    unknown, known = space_scatter(frame(), "confidence").data
     assert unknown.marker.color == UNKNOWN and positions(unknown) == [0, 1, 2, 3]
     assert (known.marker.cmin, known.marker.cmax) == (0.0, 1.0) and len(known.x) == N - 4
-
-
-def test_the_selection_is_marked_and_none_leaves_all_alike() -> None:
-    sea, sky = space_scatter(frame(), "group", selected=[0, 4, 5]).data
-    assert list(sky.selectedpoints) == [0, 2] and list(sea.selectedpoints) == [2]
-    assert space_scatter(frame(), "group").data[0].selectedpoints is None
 
 
 def test_above_the_most_a_seeded_sample_is_drawn_and_said() -> None:
@@ -88,11 +82,6 @@ def test_what_all_points_of_a_category_share_is_written_once() -> None:
     about = frame().assign(label_name=["<i>bird", "boat"] * (N // 2))
     sky = next(trace for trace in space_scatter(about, "group").data if trace.name == "sky")
     assert "label &lt;i&gt;bird" in sky.hovertemplate and sky.customdata.shape[1] == 3, "position, row, confidence"
-
-
-def test_the_file_of_a_figure_does_not_offer_to_upload_it() -> None:
-    page = as_html(space_scatter(frame(), "group")).decode()
-    assert '"showSendToCloud": false' in page and "plotly.js v" in page
 
 
 def test_the_legend_lies_below_the_toolbar() -> None:
