@@ -19,6 +19,7 @@ PACKAGES = ROOT / ".ci" / "extras.txt"
 TESTS = (
     "tests/slim_core/export",
     "tests/slim_core/data/importers/test_huggingface.py",
+    "tests/slim_core/models/test_hugging_face.py",
     "tests/slim_core/store/test_store_s3.py",
     "tests/served/test_s3.py",
 )

@@ -7,7 +7,6 @@ A leaf of its own, for the rooms that write (models, training, attention) know n
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import hashlib
 import os
@@ -22,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from slim_core import locks
 from slim_core.errors import ArtifactDamagedError, SpecRefusedError, is_full_disk
 
 # every run
@@ -160,10 +160,13 @@ def draft_of(target: Path, *, is_folder: bool) -> Iterator[Path]:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Lock a file or folder until the block ends, or this process, however it ends: till then ``is_left`` is False."""
+    if os.name == "nt" and path.is_dir():  # which Windows does not open
+        yield
+        return
     lock = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError):  # a disk without locks: then none is ever found free, and nothing is swept
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.take(lock)
         yield
     finally:
         os.close(lock)
@@ -183,7 +186,7 @@ def is_left(path: Path, unheld_s: float = UNHELD_S) -> bool:
             return False
         lock = os.open(path, os.O_RDONLY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.take(lock)
         finally:
             os.close(lock)
     except OSError:  # it is held, or gone meanwhile
@@ -225,6 +228,8 @@ def free_bytes(folder: Path) -> int | None:
     Some network file systems report nothing, or a size of 0: whoever writes there meets their end.
     """
     try:
+        if not hasattr(os, "statvfs"):  # Windows
+            return shutil.disk_usage(folder).free
         found = os.statvfs(folder)
     except OSError:  # the folder is gone, or its server: every write says so
         return None

@@ -12,7 +12,6 @@ service puts in again from the database.
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib.metadata
 import json
 import logging
@@ -33,6 +32,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from slim_core import locks
 from slim_core.errors import QueueUnavailableError, is_full_disk
 from slim_core.settings import Settings
 from slim_core.signals import bound
@@ -50,6 +50,11 @@ def server_binary() -> str:
     Raises:
         QueueUnavailableError: there is none.
     """
+    if os.name == "nt":
+        raise QueueUnavailableError(
+            "Workers need Linux, macOS or WSL. On Windows `slim run` and other commands compute in their own process, "
+            "and the dashboard shows it."
+        )
     found = shutil.which("redis-server") or shutil.which("valkey-server") or _packaged_server()
     if found is None:
         raise QueueUnavailableError(
@@ -132,7 +137,7 @@ class RedisHome:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.take(descriptor)
             except BlockingIOError:
                 os.close(descriptor)
                 return False

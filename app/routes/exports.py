@@ -4,7 +4,6 @@ sent, piece by piece.
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 import shutil
 import threading
@@ -25,6 +24,7 @@ from app import session
 from app.routes.assets import below
 from app.routes.guard import guarded
 from app.session import Viewer
+from slim_core import locks
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.export import writing
 from slim_core.export.forms import RECORD, Form, Source
@@ -78,7 +78,7 @@ def _lock_of(folder: Path) -> IO[str]:
 
 
 def _take(lock: IO[str]) -> None:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    locks.take(lock.fileno())
 
 
 FOLDER = "exports"  # in SLIM_HOME; empty but while something is sent

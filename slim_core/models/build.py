@@ -239,7 +239,13 @@ def _watchable(returned: object, name: str) -> nn.Module:
             f"{name} returned a TorchScript network, whose layers cannot be watched: return the torch.nn.Module that "
             f"it was made from."
         )
+    net.register_forward_hook(_logits_alone)
     return net
+
+
+def _logits_alone(_net: nn.Module, _inputs: object, output: Any) -> Any:
+    """Of a model of Hugging Face, which gives them with what else it has."""
+    return getattr(output, "logits", output)
 
 
 def _function_of(name: str) -> Callable[..., Any]:

@@ -8,7 +8,6 @@ import json
 import logging
 import platform
 import re
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,8 @@ from datetime import datetime
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from slim_core import result_files
 from slim_core.errors import (
@@ -34,6 +35,11 @@ from slim_core.store.database import DatabaseAwayError, StoreUnavailableError
 from slim_core.store.remote import RemoteAwayError
 from slim_core.store.results import ModelResult
 from slim_core.version import code_version, package_version
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -505,7 +511,7 @@ def environment(run: Run) -> dict[str, Any]:
 
 def peak_memory_mb(run: Run) -> float:
     """The most memory that a process of the attempt held at once, in MiB."""
-    of_children = _largest(resource.RUSAGE_CHILDREN) if run.processes > 1 else 0.0
+    of_children = _largest(of_children=True) if run.processes > 1 else 0.0
     return round(max(_own_peak(), of_children), 1)
 
 
@@ -518,10 +524,13 @@ def _own_peak() -> float:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    return _largest(resource.RUSAGE_SELF)
+    return _largest(of_children=False)
 
 
-def _largest(whose: int) -> float:
+def _largest(*, of_children: bool) -> float:
+    if resource is None:
+        return 0.0 if of_children else psutil.Process().memory_info().rss / 2**20
+    whose = resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF
     unit = 1024 if sys.platform != "darwin" else 1024**2  # KiB on Linux, bytes on macOS
     return resource.getrusage(whose).ru_maxrss / unit
 

@@ -12,7 +12,7 @@ from slim_core.data.unpacking import IMPORTED, UPLOADS
 from slim_core.errors import PathRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
 
-FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "uploads")
+FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "uploads", "checkpoints")
 DATA_FOLDERS = (UPLOADS, IMPORTED, "demo-data")  # those that hold images
 FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "workers.log")
 
@@ -23,6 +23,8 @@ def keep_private(home: Path) -> None:
     A home that its group may write is shared on purpose: its group keeps what it has. One of another owner, or with the
     sticky bit (as /tmp), is left alone, and so are links.
     """
+    if not hasattr(os, "geteuid"):  # Windows, where modes say nothing
+        return
     found = home.stat()
     if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
         return

@@ -11,7 +11,7 @@ from tests.slim_core.import_graph import ROOT, circle, file_graph, longest_chain
 
 # A room imports only rooms before it; a package is one room, and so is a file at the root of slim_core.
 ORDER = (
-    *("errors", "removed", "parameters", "formatting", "signals", "result_files"),
+    *("errors", "removed", "parameters", "formatting", "signals", "locks", "result_files"),
     *("version", "settings"),
     *("data", "metrics", "models", "space", "store"),
     *("curation", "training", "attention", "evaluation", "annotation"),

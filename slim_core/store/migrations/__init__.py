@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from slim_core import locks
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.schema import HEAD
 
@@ -71,5 +71,6 @@ def _alone(database: Database) -> Iterator[None]:
             yield
         return
     with open(f"{database.url.database}.migrate", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # a disk or a system without locks
+            locks.take(lock.fileno(), waits=True)
         yield

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import slim_core
 from slim_core.errors import CheckpointRefusedError, SlimError, SpecRefusedError, WeightsMissingError
 from slim_core.models import names
 from slim_core.models.build import build, load_model
@@ -18,6 +19,8 @@ from slim_core.models.names import check_model, timm_models
 from slim_core.models.published import torchvision_weights_path as torchvision_path
 from slim_core.settings import Settings
 from slim_core.steps.specs import parse_spec
+from slim_core.store.results import ModelResult
+from tests.placed_quickly import placed_quickly
 
 timm = pytest.importorskip("timm")
 VIT, RESNET = "timm:vit_tiny_patch16_224", "timm:resnet10t"
@@ -145,3 +148,15 @@ def test_torchvisions_sentence_names_the_small_network_too(offline, monkeypatch)
     monkeypatch.setattr(weights, "_value_", away)
     with pytest.raises(SlimError, match=rf"{torchvision_path('resnet18')}.*or take small-resnet"):
         build("resnet18", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [VIT, "timm:swin_tiny_patch4_window7_224"])
+def test_a_report_of_a_transformer_has_its_maps_and_its_last_layer_is_refitted(name, looped, tmp_path):
+    at = looped.at
+    torch.save(build(name, 2, weights="none", image_size=64).net.state_dict(), tmp_path / "m.pt")
+    with placed_quickly():
+        found = slim_core.report(tmp_path / "m.pt", looped.dataset.id, architecture=name, image_size=64, at=at)
+    model = found.evaluation.spec["model"]
+    assert ModelResult(at.store.artifacts.folder(model)).network and found.report.alone.slices
+    assert slim_core.refit_last_layer(model, refit="l2", at=at).status == "done"
