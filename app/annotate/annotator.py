@@ -48,7 +48,7 @@ class Session:
     may_rename: bool  # no sign-in: the name can be changed
     token: str
     run: str  # gradcam run whose maps are shown
-    frame: float  # part of an image's shorter side that is a side of the centre square which the model sees, 0..1
+    frame: float | None  # side of the square in the middle that the model sees, in shorter sides; None: sees all
     pictures: Mapping[str, str]  # image, heat, veil, contour, and the same as tile...: address
     guideline: str
     split: str
@@ -168,7 +168,7 @@ def _session(campaign: Campaign) -> Session:
 
 
 def _pictures(dataset: str, run: str) -> dict[str, str]:
-    """Addresses by name: of whole images, and of maps, which are of the square that the model sees."""
+    """Addresses by name: of whole images, and of maps, which are of what the model sees."""
     views = {"image": View("whole")} | {kind: View(kind, run) for kind in ("contour", "heat", "veil")}
     sides = {"image": IMAGE_SIDE, "contour": IMAGE_SIDE, "heat": TILE_SIDE, "veil": TILE_SIDE}
     made = {kind: address(dataset, views[kind], side) for kind, side in sides.items()}

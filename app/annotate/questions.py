@@ -59,11 +59,11 @@ def _attention_of(campaign: Campaign) -> str:
 
 
 @lru_cache(maxsize=64)
-def frame(run_id: str) -> float:
-    """What the model of an attention pass sees of an image: the side of the centre square, in shorter sides."""
+def frame(run_id: str) -> float | None:
+    """What the model of an attention pass sees of an image: ``ImageTransform.share``."""
     store = session.store()
     model = str(store.runs.fetch(run_id).spec["model"])
-    return 1 / ModelResult(store.artifacts.folder(model)).transform.resize_ratio
+    return ModelResult(store.artifacts.folder(model)).transform.share
 
 
 @lru_cache(maxsize=8)

@@ -7,12 +7,15 @@ whose form is folded already. A page may move at a press, but not some seconds a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
 from app.data import forms
@@ -21,8 +24,8 @@ from app.ui import demo_data, tables, verdict
 from app.ui.messages import errors_shown, explain, for_reader, prose, verbatim
 from app.ui.reruns import dialog
 from slim_core.data import unpacking
-from slim_core.data.checks.files import causes_for
-from slim_core.data.images.codec import ImageTransform, load_picture
+from slim_core.data.checks.files import NOT_SQUARE, causes_for
+from slim_core.data.images.codec import FITS, Fit, ImageTransform, decoded, load_picture
 from slim_core.data.importing import ToImport
 from slim_core.errors import ImageRefusedError, SlimError
 from slim_core.evaluation.charts import results as charts
@@ -231,6 +234,8 @@ def choose_findings(report: Report, *, key: str) -> list[str]:
             for cause in causes_for({finding["code"]}):
                 if box.checkbox("Leave these out", key=f"{key}-leave-out-{cause}"):
                     chosen.append(cause)
+            if finding["code"] == NOT_SQUARE:
+                _frames(report, finding)
     return chosen
 
 
@@ -252,6 +257,9 @@ def _line(text: DeltaGenerator, images: DeltaGenerator, report: Report, finding:
 def _images(report: Report, finding: dict[str, Any]) -> None:
     """The first images: those that can be drawn, and the names of all others with the reason."""
     st.markdown(prose(finding["message"]))
+    if finding["code"] == NOT_SQUARE:
+        _frames(report, finding)
+        return
     pictures, refused = [], []
     for number, name in enumerate(finding["paths"]):
         line = f"line {finding['lines'][number]}" if finding["lines"] else ""
@@ -266,6 +274,39 @@ def _images(report: Report, finding: dict[str, Any]) -> None:
         st.dataframe(frame if finding["lines"] else frame.drop(columns="Line"), width="stretch", hide_index=True)
     if finding["count"] > len(finding["paths"]):
         st.caption(f"The first {len(finding['paths'])} of {finding['count']:,}.")
+
+
+SHARP = 2  # pixels drawn for one that is shown
+MOST_FRAMED, FRAMED, GAP = 4, ImageTransform(size=76 * SHARP, resize_ratio=1.0), 6 * SHARP  # of a row; between them
+FRAME, OUTSIDE = (230, 159, 0), 0.35  # Okabe-Ito orange; how much is left of what is cut off
+
+
+def _frames(report: Report, finding: Mapping[str, Any]) -> None:
+    """The longest images, and what a model sees of each by every fit."""
+    images = []
+    for name in finding["paths"][:MOST_FRAMED]:
+        with suppress(ImageRefusedError):
+            images.append(decoded(Path(report["root"], name), "RGB", FRAMED.size))
+    if images:
+        with st.container(horizontal=True):
+            for fit, label in FITS.items():
+                drawn = [np.pad(_framed(one, fit), ((0, 0), (0, GAP), (0, 0)), constant_values=255) for one in images]
+                row = np.concatenate(drawn, axis=1)[:, :-GAP]
+                st.image(row, label.capitalize(), width=row.shape[1] // SHARP)
+
+
+def _framed(image: Image.Image, fit: Fit) -> np.ndarray:
+    """(side, side, 3) uint8: the frame a model sees, over the whole image where that is larger."""
+    seen = replace(FRAMED, fit=fit)
+    whole = replace(seen, fit="pad", mean=(1.0, 1.0, 1.0)) if fit == "crop" else seen
+    pixels, frame, around = np.array(whole.seen(image)), seen.frame(image.size), whole.frame(image.size)
+    corners = [around.to_seen(*frame.to_image(at, at)) for at in (0, 1)]
+    (left, top), (right, bottom) = (np.rint(np.multiply(FRAMED.size, each)).astype(int) for each in corners)
+    inside, core = np.zeros((2, *pixels.shape[:2]), bool)
+    inside[top:bottom, left:right] = core[top + 4 : bottom - 4, left + 4 : right - 4] = True
+    pixels[~inside] = 255 - OUTSIDE * (255.0 - pixels[~inside])
+    pixels[inside & ~core] = FRAME
+    return pixels
 
 
 def _left_out(report: Report) -> None:

@@ -1,6 +1,6 @@
 """Images, masks and attention maps by address: the worker's thumbnails where they serve, else drawn on request.
 
-Browsers keep them, a page never does. All kinds share the network's geometry.
+Browsers keep them, a page never does. All kinds share the network's geometry: what it crops, or the whole image.
 """
 
 from __future__ import annotations
@@ -24,22 +24,31 @@ from app.routes.guard import guarded, tagged
 from app.session import Viewer
 from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data.images import heat
-from slim_core.data.images.codec import ImageMissingError, ImageTransform, encode, load_mask, load_picture, load_whole
+from slim_core.data.images.codec import (
+    ImageMissingError,
+    ImageTransform,
+    encode,
+    image_size,
+    load_mask,
+    load_picture,
+    load_square,
+    load_whole,
+)
 from slim_core.data.images.heat import coloured, heat_map, overlay, veil
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
 from slim_core.store.runs.rows import WITH_MAPS
 
-PLAIN = ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
+PLAIN = ImageTransform(fit="pad")  # no run named: the whole image
 OPACITY = 0.5  # of a map over its image, where none is asked for
 CONTOUR_AT = 0.5  # of the map's maximum
 CONTOUR_COLOUR = (230, 159, 0)  # Okabe-Ito orange
 DIMMED = 0.25  # brightness outside the true mask
-KINDS = ("image", "whole", "overlay", "heat", "veil", "mask", "contour")
+KINDS = ("image", "whole", "square", "overlay", "heat", "veil", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "veil", "contour")
 MIN_SIZE, MAX_SIZE = 16, 1024
-DRAWN = 3  # raised when the same map is drawn in another way
+DRAWN = 4  # raised when the same map is drawn in another way
 ROW = "ROW"  # placeholder for the row in an address that the browser completes
 
 
@@ -116,29 +125,28 @@ class Picture:
 
     def encoded(self, kind: str) -> tuple[bytes, str]:
         """The picture of one kind (see app/server.py) and its media type: the kept JPEG where it serves, else WebP."""
-        kept = self._kept() if kind == "image" else None
+        kept = self._kept() if kind == "image" or (kind == "square" and self._transform.fit == "crop") else None
         if kept is not None:
             return kept, "image/jpeg"
         return encode(self._drawn(kind), "webp", 85), "image/webp"
 
     def _drawn(self, kind: str) -> np.ndarray:
-        """(size, size, 3) uint8; (size, size, 4): a veil, and transparent but for a label what is empty.
-
-        A whole image keeps its shape: (h, w, 3), the longer side ``size`` at most.
-        """
+        """(h, w, 3) uint8, ``size`` px long; (h, w, 4): a veil, and transparent but for a label what is empty."""
         match kind:
             case "image":
                 return self._image()
             case "whole":
                 return load_whole(self.table.image_path(self.row), self.size)
+            case "square":
+                return load_square(self.table.image_path(self.row), self._transform, self.size)
             case "overlay":
                 return heat.labelled(self._image()) if self._is_empty else self._under_its_map()
             case "heat" | "veil" if self._is_empty:  # pages lay them over the image, which has to stay visible
-                return heat.label_alone(self.size)
+                return heat.label_alone(*self._shape)
             case "heat":
-                return coloured(self._map())
+                return coloured(self._map(self._shape))
             case "veil":
-                return veil(self._map())
+                return veil(self._map(self._shape))
             case "contour":
                 return self._contour()
             case "mask":
@@ -147,9 +155,16 @@ class Picture:
 
     @property
     def _transform(self) -> ImageTransform:
-        """The evaluation geometry, drawn at our size: the same crop at any resolution."""
+        """The evaluation geometry, drawn at our size: the same at any resolution."""
         base = PLAIN if self.run is None else _transform(self.run)
         return dataclasses.replace(base, size=self.size)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """Width and height, where no image is drawn that has them."""
+        if self._transform.fit == "crop":
+            return self.size, self.size
+        return self._transform.picture_size(image_size(self.table.image_path(self.row)))
 
     def _kept(self) -> bytes | None:
         """The thumbnail the worker made, where it is large enough."""
@@ -161,7 +176,9 @@ class Picture:
         if kept is None:
             return load_picture(self.table.image_path(self.row), self._transform)
         with Image.open(io.BytesIO(kept)) as small:
-            return np.asarray(small.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR))
+            return np.asarray(
+                small.convert("RGB").resize(self._transform.picture_size(small.size), Image.Resampling.BILINEAR)
+            )
 
     @property
     def _raw_map(self) -> np.ndarray:
@@ -173,17 +190,19 @@ class Picture:
     def _is_empty(self) -> bool:
         return heat.is_empty_map(self._raw_map)
 
-    def _map(self) -> np.ndarray:
-        """(size, size) float32 in 0..1."""
-        return heat_map(self._raw_map, self.size)
+    def _map(self, shape: tuple[int, int]) -> np.ndarray:
+        """(h, w) float32 in 0..1, of a width and height."""
+        return self._transform.over_picture(heat_map(self._raw_map, self.size), shape)
 
     def _under_its_map(self) -> np.ndarray:
-        return overlay(self._image(), self._map(), self.opacity)
+        pixels = self._image()
+        return overlay(pixels, self._map(pixels.shape[1::-1]), self.opacity)
 
     def _contour(self) -> np.ndarray:
         if self._is_empty:
             return heat.labelled(self._image())
-        pixels, inside = self._image().copy(), self._map() >= CONTOUR_AT
+        pixels = self._image().copy()
+        inside = self._map(pixels.shape[1::-1]) >= CONTOUR_AT
         pixels[_edge(inside, width=max(1, self.size // 96))] = CONTOUR_COLOUR
         return pixels
 
@@ -193,7 +212,9 @@ class Picture:
             raise NotFoundError(
                 f"Image {self.row} of {self.table.name} has no mask: draw one, or import the data with masks."
             )
-        return (self._image() * np.where(mask > 0, 1.0, DIMMED)[..., None]).astype(np.uint8)
+        pixels = self._image()
+        inside = self._transform.over_picture(mask, pixels.shape[1::-1]) >= 0.5
+        return (pixels * np.where(inside, 1.0, DIMMED)[..., None]).astype(np.uint8)
 
 
 @lru_cache(maxsize=1_000)

@@ -15,6 +15,7 @@ from app.ui import export, pick, progress, reruns, submit
 from app.ui.messages import errors_shown, verbatim
 from app.ui.run_state import rough_duration
 from app.ui.training import WAYS
+from slim_core.data.checks.files import NOT_SQUARE, UNCHECKED_FILES
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.trainings import (
@@ -207,13 +208,19 @@ def _hyper_parameters(
     without: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training and of its loss."""
-    asked = submit.form_parameters(train_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    asked = submit.form_parameters(train_spec(), without=(*_IN_ITS_OWN_WAY, *without, *_fit_without_effect(dataset)))
     fields = {**submit.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
     if "objective" in first:
         name = first["objective"]
         given = proposed.get("objective_options") if proposed.get("objective") == name else None
         fields["objective_options"] = options(OBJECTIVES[name].Options, dataset, given, key=f"{name}-{key}")
     return fields
+
+
+def _fit_without_effect(dataset: Dataset) -> tuple[str, ...]:
+    """Fields without effect on these images, as far as an import has looked at them."""
+    codes = {one["code"] for one in dataset.report["findings"]}
+    return () if codes & {NOT_SQUARE, UNCHECKED_FILES} else ("fit",)
 
 
 COMPUTED = "compute the features"
@@ -231,6 +238,7 @@ def show_probe(dataset: Dataset) -> None:
         refit = str(submit.choice_field(_without_answers(asked["refit"]), REFIT["refit"], key="probe"))
     with st.form("probe", enter_to_submit=False):
         settings = [_criterion(asked["selection"]), asked["seed"]]
+        settings += [] if _fit_without_effect(dataset) else [asked["fit"]]
         fields = _of_last_layer(settings, dataset, refit, key="probe")
         submitted, after = end("Train the last layer", maps=True)
     if submitted:
@@ -388,7 +396,8 @@ def form(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # never off: the field gives its text away when it is left, so that the first click would only wake the button
         pressed = st.button("Register model", type="primary", icon=":material/upload_file:")
-        fields = submit.fields([asked[one] for one in OF_IMAGES], {}, key="register")
+        of_images = [asked[one] for one in OF_IMAGES if one not in _fit_without_effect(dataset)]
+        fields = submit.fields(of_images, {}, key="register")
     if pressed and not path:
         st.warning("Enter the path of a checkpoint above.", icon=":material/edit:")
     elif pressed:

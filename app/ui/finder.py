@@ -62,7 +62,7 @@ def _rows(attention: Run, found: Sequence[Finding]) -> None:
 
 def _crops(attention: Run, one: Finding) -> str:
     """Each image as it is, larger than its frame: the browser shows the part around the peak."""
-    view = pictures.View("image", attention.id)
+    view = pictures.View("square", attention.id)
     drawn = (
         f'<span><img src="{html.escape(pictures.address(attention.dataset_id, view, SIDE, crop.row))}" loading="lazy" '
         f'alt="Part of image {crop.row}" style="--left: {crop.left}; --top: {crop.top}; --side: {crop.side}"></span>'

@@ -50,7 +50,7 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
         AnswersRefusedError: the campaign belongs to no space, or its space was deleted.
     """
     from slim_core.data.images import heat
-    from slim_core.data.images.codec import encode, load_pixels
+    from slim_core.data.images.codec import encode, load_picture
 
     table = store.datasets.table(campaign.dataset_id)
     attention = gradcam_of(store, campaign)
@@ -59,9 +59,9 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for item in items:
-        pixels = load_pixels(table.image_path(item.row), transform)
+        pixels = load_picture(table.image_path(item.row), transform)
         raw = seen.map_of(item.row)
         assert raw is not None  # an item of a space is one its attention has seen
         drawn[item.row] = folder / f"{item.row}.png"
-        drawn[item.row].write_bytes(encode(heat.map_overlay(pixels, raw), "png"))
+        drawn[item.row].write_bytes(encode(heat.map_overlay(pixels, raw, transform), "png"))
     return drawn

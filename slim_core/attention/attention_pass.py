@@ -463,4 +463,4 @@ class ThumbnailPixels(Pixels):
     def _one(self, row: int) -> np.ndarray:
         image = open_image(self.table.image_path(row))
         self._thumbnails.add(row, image)
-        return np.asarray(self.transform.fit(image), np.uint8)
+        return np.asarray(self.transform.seen(image), np.uint8)

@@ -1,7 +1,7 @@
 """Small pictures of a run's images: one file that the worker fills while it decodes them, and an index to it.
 
-A page that shows fifty images then reads fifty times a few kB, instead of decoding fifty photographs. Each picture is
-the square the network sees, at most SIDE pixels a side, as a JPEG (14 times as fast to write as WebP, a fifth larger).
+A page that shows fifty images then reads fifty times a few kB, instead of decoding fifty photographs. Each shows
+what the network sees, at most SIDE pixels a side, as a JPEG (14 times as fast to write as WebP, a fifth larger).
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class ThumbnailWriter:
 
     def add(self, row: int, image: Image.Image) -> None:
         """Keep the picture of a row; ``image``: the decoded RGB file."""
-        side = max(1, min(SIDE, round(min(image.size) / self._transform.resize_ratio)))
+        side = min(SIDE, self._transform.enlarged_from(image.size))
         buffer = io.BytesIO()
-        dataclasses.replace(self._transform, size=side).fit(image).save(buffer, "JPEG", quality=QUALITY)
+        dataclasses.replace(self._transform, size=side).picture(image, image.size).save(buffer, "JPEG", quality=QUALITY)
         content = buffer.getvalue()
         with self._lock:
             self._file.seek(self._end)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.images.codec import ImageTransform, load_mask, load_pixels
+from slim_core.data.images.codec import ImageTransform, image_size, load_mask, load_square
 from slim_core.errors import ImageRefusedError
 from slim_core.formatting import percent
 from slim_core.result_files import FINDINGS, undamaged
@@ -54,7 +54,7 @@ LOOKS = ("bright", "dark", *HUES)
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of the frame that the model sees, around the peak of the map; ``left``, ``top``, ``side`` in 0..1."""
+    """A square around the peak of the map; ``left``, ``top``, ``side`` in 0..1 of what ``load_square`` gives."""
 
     row: int
     left: float
@@ -118,8 +118,7 @@ class Finding:
         Raises:
             ImageRefusedError: an image is gone or damaged.
         """
-        seen = replace(transform, size=5 * CROP_PX)
-        images = ((crop, load_pixels(table.image_path(crop.row), seen)) for crop in self.crops)
+        images = ((crop, load_square(table.image_path(crop.row), transform, 5 * CROP_PX)) for crop in self.crops)
         return [np.ascontiguousarray(image[_box(crop, len(image))]) for crop, image in images]
 
     @classmethod
@@ -198,7 +197,7 @@ def find(seen: Seen, table: ImageTable, transform: ImageTransform) -> tuple[Find
                 off_object=off,
                 place=place,
                 is_suspicious=_is_suspicious(place, off, right, one, level),
-                crops=_crops(rows, peaks, side, one.train),
+                crops=_crops(table, rows, peaks, side, one.train, transform),
             )
         )
     return _with_words(found, table, transform)
@@ -299,11 +298,24 @@ def _off_object(
     return float(np.mean(off)) if len(off) >= LEAST else None
 
 
-def _crops(rows: Rows, peaks: NDArray[np.float64], cell: float, cluster: Rows) -> tuple[Crop, ...]:
+def _crops(
+    table: ImageTable,
+    rows: Rows,
+    peaks: NDArray[np.float64],
+    cell: float,
+    cluster: Rows,
+    transform: ImageTransform,
+) -> tuple[Crop, ...]:
     """Of images spread evenly over the cluster, so that none is chosen for its looks."""
     side = max(LEAST_CROP, cell)
     chosen = cluster[np.linspace(0, len(cluster) - 1, min(N_CROPS, len(cluster))).astype(np.int64)]
-    corners = np.clip(peaks[chosen] - side / 2, 0, 1 - side).round(4)
+    centres = peaks[chosen]
+    if transform.whole != transform:
+        sizes = [image_size(table.image_path(int(row))) for row in rows[chosen]]
+        on_image = [transform.frame(size).to_image(*peak) for size, peak in zip(sizes, centres, strict=True)]
+        shown = [transform.whole.frame(size).to_seen(*at) for size, at in zip(sizes, on_image, strict=True)]
+        centres = np.array(shown)
+    corners = np.clip(centres - side / 2, 0, 1 - side).round(4)
     return tuple(
         Crop(int(row), float(left), float(top), side) for row, (left, top) in zip(rows[chosen], corners, strict=True)
     )
@@ -343,7 +355,7 @@ def _looks(crops: Sequence[Crop], table: ImageTable, transform: ImageTransform) 
     found = np.zeros((len(crops), len(LOOKS)))
     for number, crop in enumerate(crops):
         try:
-            image = load_pixels(table.image_path(crop.row), replace(transform, size=2 * CROP_PX))
+            image = load_square(table.image_path(crop.row), transform, 2 * CROP_PX)
         except ImageRefusedError:
             continue
         kinds, inside = _kinds(image), np.zeros(image.shape[:2], bool)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from slim_core.curation import finder
 from slim_core.data.groups import GROUPS_IN_TRAINING
 from slim_core.data.images import heat
-from slim_core.data.images.codec import encode, load_pixels
+from slim_core.data.images.codec import ImageTransform, encode, load_picture
 from slim_core.data.images.heat import heat_gradient
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation import comparison, diagnosis, one_model
@@ -452,22 +452,24 @@ class Attention:
         return cls(seen, model, store.datasets.table(run.dataset_id)) if seen.has_maps and model.exists else None
 
     def image(self, row: int, size: int) -> NDArray[np.uint8]:
-        """(size, size, 3): what the model saw.
+        """(h, w, 3): what the model saw, the longer side ``size``.
 
         Raises:
             ImageRefusedError: the file is gone, damaged or too large.
         """
-        transform = dataclasses.replace(self.model.transform, size=size)
-        return load_pixels(self.table.image_path(row), transform)
+        return load_picture(self.table.image_path(row), self._transform(size))
 
     def overlay(self, row: int, size: int) -> NDArray[np.uint8]:
-        """(size, size, 3): the same under its attention; the plain image where no map of the row was kept, and with a
+        """(h, w, 3): the same under its attention; the plain image where no map of the row was kept, and with a
         label where the map is empty."""
         pixels = self.image(row, size)
         raw = self.seen.map_of(row)
         if raw is None:
             return pixels
-        return heat.map_overlay(pixels, raw)
+        return heat.map_overlay(pixels, raw, self._transform(size))
+
+    def _transform(self, size: int) -> ImageTransform:
+        return dataclasses.replace(self.model.transform, size=size)
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:

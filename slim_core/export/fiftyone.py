@@ -52,18 +52,20 @@ def _records(source: Source) -> pd.DataFrame:
 
 
 def over_image(heat: NDArray[np.float32], transform: ImageTransform, size: tuple[int, int]) -> Image.Image:
-    """A map of the part that the model sees, in its place on the whole image: a square in the middle.
+    """A map of the part that the model sees, in its place on the whole image.
 
     Args:
         heat: (n, n) in 0..1.
-        transform: of the model; its crop is centred, and ``resize_ratio`` times smaller than the shorter side.
+        transform: of the model.
         size: (width, height) of the image.
     """
-    width, height = (max(1, round(LONGEST * side / max(size))) for side in size)
-    side = max(1, round(min(width, height) / transform.resize_ratio))
-    seen = grey(heat).resize((side, side), Image.Resampling.BILINEAR)
-    whole = Image.new("L", (width, height))
-    whole.paste(seen, ((width - side) // 2, (height - side) // 2))
+    frame, scale = transform.frame(size), LONGEST / max(size)
+    x0, y0, x1, y1 = (len(heat) * side for side in frame.in_seen)
+    left, top, right, bottom = (round(scale * side) for side in frame.on_image)
+    shape = max(1, right - left), max(1, bottom - top)
+    seen = grey(heat).resize(shape, Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
+    whole = Image.new("L", (max(1, round(scale * size[0])), max(1, round(scale * size[1]))))
+    whole.paste(seen, (left, top))
     return whole
 
 

@@ -217,9 +217,9 @@ def draw_sheet(
     geometry = replace(transform, size=SIDE)
     for at, (row, raw) in enumerate(zip(rows, maps, strict=True)):
         image = load_picture(table.image_path(int(row)), geometry)
-        pair = np.concatenate([image, heat.map_overlay(image, raw)], axis=1)
+        pair = np.concatenate([image, heat.map_overlay(image, raw, geometry)], axis=1)
         top, left = at // A_ROW * (SIDE + GAP), at % A_ROW * (2 * SIDE + GAP)
-        sheet[top : top + SIDE, left : left + 2 * SIDE] = pair
+        sheet[top : top + pair.shape[0], left : left + pair.shape[1]] = pair
     return sheet
 
 

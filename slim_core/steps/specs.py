@@ -19,6 +19,7 @@ from slim_core import removed
 from slim_core.attention.config import PassConfig, TargetLayer
 from slim_core.curation.data import CurateOptions
 from slim_core.data.groups import LabelsUsed
+from slim_core.data.images.codec import FITS, Fit
 from slim_core.data.table import Split
 from slim_core.errors import SpecRefusedError, instead_of, quoted
 from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, MODEL_HELP, SMALL_RESNET, SMALLEST_SIDE, check_model
@@ -313,7 +314,13 @@ class EvaluateSpec(Spec):
 
 Channels = tuple[float, float, float]  # of red, green and blue
 MOST_PROCESSES = 64  # of a training
-OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
+OF_IMAGES = (
+    "image_size",
+    "fit",
+    "resize_ratio",
+    "mean",
+    "std",
+)  # fields of a training that say how a model sees images
 _INPUT = Display(place="more", default="the model's own")  # of the images that a model sees
 
 
@@ -353,6 +360,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         le=LARGEST_SIDE,
         title="Image size",
         description="Side in pixels; default: the model's own.",
+    )
+    fit: Annotated[Fit, Display(labels=FITS)] = Field(
+        default="crop",
+        title="Images that are not square",
+        description="What becomes of them before a model sees them; a check of the data shows each.",
     )
     resize_ratio: Annotated[float | None, _INPUT] = Field(
         default=None,
@@ -418,6 +430,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         weights = "none" if model == SMALL_RESNET else "imagenet"
         return {**recipe(model, situation).model_dump(), "weights": weights}
 
+    @field_validator("fit", mode="before")
+    @classmethod
+    def _crop_by_default(cls, given: object) -> object:
+        """A model from before there was a choice hands none on."""
+        return "crop" if given is None else given
+
     @field_validator("mean", "std", mode="before")
     @classmethod
     def _split_at_commas(cls, given: object) -> object:
@@ -446,6 +464,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     def _check_model(cls, model: str) -> str:
         check_model(model)
         return model
+
+    @model_validator(mode="after")
+    def _check_fit(self) -> Self:
+        if self.fit != "crop" and self.resize_ratio is not None:
+            raise ValueError("resize_ratio: only fit crop uses it; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _check_reference(self) -> Self:

@@ -227,7 +227,10 @@ def initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> M
         WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read, or the file was changed.
     """
     if spec.reference is not None:
-        return load_model(context.parent(spec.reference))
+        reference = load_model(context.parent(spec.reference))
+        if (known := reference.transform.fit) != spec.fit:
+            raise SpecRefusedError(f"The reference model sees images by fit {known}, not {spec.fit}: take fit {known}.")
+        return reference
     path = context.store.settings.allowed(spec.checkpoint) if spec.checkpoint else None
     if path and spec.checkpoint_sha256:
         check_unchanged(path, spec.checkpoint_sha256, is_trained=spec.mode != "registered")
@@ -261,7 +264,7 @@ def weights_note(spec: TrainSpec) -> str | None:
 
 def _as_asked(transform: ImageTransform, spec: TrainSpec) -> ImageTransform:
     """The model's own transform of its images, but for what the spec gives."""
-    asked = {name: getattr(spec, name) for name in ("resize_ratio", "mean", "std")}
+    asked = {name: getattr(spec, name) for name in ("fit", "resize_ratio", "mean", "std")}
     return replace(transform, **{name: value for name, value in asked.items() if value is not None})
 
 

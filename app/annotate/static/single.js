@@ -93,7 +93,7 @@ export class Single {
     this.parts.hide({ scale: !hasScale(preferences) });
     this.parts.text("view", view === "overlay" ? `overlay, ${Math.round(heatOpacity(preferences) * 100)} %` : view);
     this.onStage = [over, heat];
-    this.seen = contour ? 1 : data.frame; // a contour is drawn into what the model sees
+    this.seen = contour ? null : data.frame; // a contour is drawn into what the model sees
     for (const picture of this.onStage) picture.changed = () => this.drawState();
     this.drawState();
   }

@@ -24,10 +24,10 @@ export function heatOpacity(preferences) {
   return view === "heat map" ? 1 : 0;
 }
 
-// Lay a map where the model saw the image, on the whole of it: a centre square, which is `seen` of the shorter side (METHOD).
-// Returns the square as a share of the longer side; 1 while the image is on its way.
+// Lay a map where the model saw the image, on the whole of it: a centre square, which is `seen` of the shorter side (METHOD),
+// or all of it where that is null. Returns the square as a share of the longer side; 1 while the image is on its way.
 export function lay(map, { naturalWidth: width, naturalHeight: height }, seen) {
-  const share = width && height ? (seen * Math.min(width, height)) / Math.max(width, height) : 1;
+  const share = seen !== null && width && height ? (seen * Math.min(width, height)) / Math.max(width, height) : 1;
   Object.assign(map.style, { width: `${100 * share}%`, height: `${100 * share}%`, inset: `${50 * (1 - share)}%` });
   return share;
 }

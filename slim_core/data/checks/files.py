@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -59,6 +59,7 @@ CAUSES = {  # the word people type -> the finding, and what its images are
     "large": ("large-files", "too large"),
     "duplicates": ("duplicates", "a duplicate of one in another split"),
 }
+NOT_SQUARE, UNCHECKED_FILES = "not-square", "unchecked-files"  # codes that pages act upon
 MOST_NAMED = 1_000  # images of one cause whose line and path are kept
 
 
@@ -251,7 +252,7 @@ def check_files(
 ) -> CheckedTable:
     """Probe the images and masks of a table; what is found is added to ``findings``."""
     if thoroughness == "none":
-        findings.note("unchecked-files", UNCHECKED)
+        findings.note(UNCHECKED_FILES, UNCHECKED)
         return CheckedTable(table, UNCHECKED, {}, [])
     full = np.zeros(len(table), bool)
     sample = np.arange(len(table)) if thoroughness == "all" else decode_sample(len(table))
@@ -263,6 +264,7 @@ def check_files(
     unfit |= _report_doubles(table, doubles, findings)
     for code, (is_so, sentence) in OF_AN_IMAGE.items():
         findings.some("warning", code, np.flatnonzero(list(map(is_so, probes))), sentence, total=len(table))
+    _report_not_square(probes, findings)
     _report_dark(probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
     _report_boxes(table, probes, findings)
@@ -311,11 +313,6 @@ OF_AN_IMAGE: dict[str, tuple[Callable[[Probe], bool], str]] = {  # code -> which
         lambda one: one.has_more_frames,
         "{n} [image holds|images hold] more than one frame or page ({where}): only the first is read, so save the "
         "others as separate images.",
-    ),
-    "long-images": (
-        lambda one: max(one.width, one.height) > LONG * min(one.width, one.height),
-        "{n} of {total:,} images [is|are] more than twice as long as wide ({where}): models see the square in the "
-        "middle, less than half of such an image, so crop or pad files whose object may lie elsewhere.",
     ),
 }
 
@@ -370,6 +367,25 @@ def report_two_classes(checked: CheckedTable, keeps: np.ndarray, findings: Findi
             "the others, or remove such images.",
             rows,
         )
+
+
+def _report_not_square(probes: list[Probe], findings: Findings) -> None:
+    """One of each size first, and the longest of these; a warning where a crop leaves less than half of one."""
+    longer = np.array([max(one.width, one.height) / max(1, min(one.width, one.height)) for one in probes])
+    rows = np.argsort(-longer, kind="stable")[: (longer > 1 + ASPECT_TOLERANCE).sum()].tolist()
+    of_size: Counter[tuple[int, int]] = Counter()
+    turn = {}
+    for row in rows:
+        turn[row] = of_size[probes[row].width, probes[row].height]
+        of_size[probes[row].width, probes[row].height] += 1
+    findings.some(
+        "warning" if longer.max(initial=0) > LONG else "note",
+        NOT_SQUARE,
+        sorted(rows, key=turn.__getitem__),
+        "{n} of {total:,} images [is|are] not square ({where}). Training crops [it|them] to the middle: choose pad or "
+        "squeeze on Train if objects lie elsewhere.",
+        total=len(probes),
+    )
 
 
 def _report_dark(probes: list[Probe], findings: Findings) -> None:

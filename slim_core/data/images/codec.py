@@ -1,6 +1,6 @@
 """Image files opened inside the allowed roots alone, decoded safely and written; and what a network sees of them.
 
-Image, mask and map go through one geometry, ``ImageTransform.fit``. Masks are what was drawn, a mask file or a box.
+Image, mask and map go through one geometry, ``ImageTransform``. Masks are what was drawn, a mask file or a box.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -334,37 +334,146 @@ def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+BILINEAR = Image.Resampling.BILINEAR
 LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
+
+
+Fit = Literal["crop", "pad", "squeeze"]
+FITS: dict[Fit, str] = {  # how an image that is not square becomes the square that a model sees
+    "crop": "crop to the middle",
+    "pad": "pad to a square",
+    "squeeze": "squeeze to a square",
+}
+Size = tuple[int, int]  # width and height
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the square that a model sees lies on an image, in pixels of the file; a padded one reaches beyond it."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    image: Size
+
+    def to_seen(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the image in the square, across and down; 0..1 is inside."""
+        return (x - self.left) / self.width, (y - self.top) / self.height
+
+    def to_image(self, across: float, down: float) -> tuple[float, float]:
+        """The inverse of ``to_seen``."""
+        return self.left + across * self.width, self.top + down * self.height
+
+    @property
+    def on_image(self) -> Box:
+        """What of the image is seen, in its pixels."""
+        (left, top), (right, bottom), (width, height) = self.to_image(0, 0), self.to_image(1, 1), self.image
+        return max(0.0, left), max(0.0, top), min(float(width), right), min(float(height), bottom)
+
+    @property
+    def in_seen(self) -> Box:
+        """What of the square is image, 0..1; the rest is border."""
+        left, top, right, bottom = self.on_image
+        corners = np.clip((*self.to_seen(left, top), *self.to_seen(right, bottom)), 0, 1)  # rounding may leave it
+        return tuple(corners.tolist())
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """The geometry and scaling of evaluation: shorter side to ``size * resize_ratio``, centre crop, mean and std."""
+    """How a model sees an image: the geometry, which masks and maps follow, and the scaling of values.
+
+    "crop": the shorter side to ``size * resize_ratio``, then the square in the middle. "pad": the whole image, with
+    borders of the mean colour. "squeeze": the whole image, its aspect not kept.
+    """
 
     size: int = 224  # pixels of a side of the network's input
-    resize_ratio: float = 8 / 7  # shorter side before the crop, in sizes
+    resize_ratio: float = 8 / 7  # of "crop": shorter side before the crop, in sizes
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of channels in 0..1
     std: tuple[float, float, float] = IMAGENET_STD
+    fit: Fit = "crop"
 
-    def fit(self, image: Image.Image, resample: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
-        """The (size, size) image that the network sees, in the image's own mode."""
+    def seen(self, image: Image.Image) -> Image.Image:
+        """The (size, size) image that the network sees, in the image's own mode; borders of a mask are black."""
+        far, target, (left, top) = self._placed(image.size)
+        if far != (0, 0):
+            image = image.crop((*far, image.width - far[0], image.height - far[1]))
+        resized = image if target == image.size else image.resize(target, BILINEAR)
+        if self.fit == "crop":
+            return resized.crop((-left, -top, self.size - left, self.size - top))
+        if target == (self.size, self.size):
+            return resized
+        border = tuple(round(255 * value) for value in self.mean) if image.mode == "RGB" else 0
+        square = Image.new(image.mode, (self.size, self.size), border)
+        square.paste(resized, (left, top))
+        return square
+
+    def frame(self, image: Size) -> Frame:
+        """Where the square lies on an image."""
+        far, target, place = self._placed(image)
+        scale = [(side - 2 * end) / to for side, end, to in zip(image, far, target, strict=True)]
+        left, top = (end - at * by for end, at, by in zip(far, place, scale, strict=True))
+        return Frame(left, top, self.size * scale[0], self.size * scale[1], image)
+
+    def _placed(self, image: Size) -> tuple[Size, Size, Size]:
+        """Pixels that are cut off at both ends of each side; the size of the rest in the square, and its place there.
+
+        A strip of 50,000 x 1 would be enlarged by its shorter side: of a very long image the middle alone is cropped.
+        """
+        if self.fit == "squeeze":
+            return (0, 0), (self.size, self.size), (0, 0)
         short = round(self.size * self.resize_ratio)
-        image = _without_far_ends(image)
-        width, height = image.size
-        scale = short / min(width, height)
-        target = (max(short, round(width * scale)), max(short, round(height * scale)))
-        resized = image if target == image.size else image.resize(target, resample)
-        left, top = (target[0] - self.size) // 2, (target[1] - self.size) // 2
-        return resized.crop((left, top, left + self.size, top + self.size))
+        longest = LONGEST_SIDES * min(image)
+        far = (0, 0)
+        if self.fit == "pad":
+            scale, least = self.size / max(image), 1
+        else:
+            far = (max(0, (image[0] - longest) // 2), max(0, (image[1] - longest) // 2))
+            scale, least = short / min(image), short
+        width, height = (max(least, round((side - 2 * end) * scale)) for side, end in zip(image, far, strict=True))
+        return far, (width, height), (-((width - self.size) // 2), -((height - self.size) // 2))
+
+    @property
+    def share(self) -> float | None:
+        """Side of the square in the middle of an image that is seen, in shorter sides; None: nothing is cut off."""
+        return 1 / self.resize_ratio if self.fit == "crop" else None
+
+    @property
+    def whole(self) -> ImageTransform:
+        """The geometry in which people are shown the square: nothing in it is squeezed."""
+        return replace(self, fit="pad") if self.fit == "squeeze" else self
+
+    def picture_size(self, image: Size) -> Size:
+        """Of a picture for people: the square that is cropped, else the whole image, without borders, as long."""
+        return (self.size, self.size) if self.fit == "crop" else replace(self, fit="pad")._placed(image)[1]
+
+    def picture(self, image: Image.Image, size: Size) -> Image.Image:
+        """The picture of an image of this size, which may be decoded to a part of it; see ``over_picture``."""
+        return self.seen(image) if self.fit == "crop" else image.resize(self.picture_size(size), BILINEAR)
+
+    def over_picture(self, seen: np.ndarray, picture: Size) -> np.ndarray:
+        """What is known of the square (size, size), brought onto a picture of (width, height): (height, width)."""
+        if self.fit == "crop":
+            return seen
+        left, top, right, bottom = (self.size * side for side in self.frame(picture).in_seen)
+        return np.asarray(Image.fromarray(seen).resize(picture, BILINEAR, box=(left, top, right, bottom)))
+
+    def enlarged_from(self, image: Size) -> int:
+        """The ``size`` from which on a picture of an image has no more of it."""
+        return max(1, round(min(image) / self.resize_ratio)) if self.fit == "crop" else max(image)
 
     @property
     def described(self) -> str:
         """One sentence on what a model sees of an image."""
         mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
-        return (
-            f"Images: shorter side to {round(self.size * self.resize_ratio)} px, centre crop of {self.size} x "
-            f"{self.size} px, mean {mean}, standard deviation {std}."
-        )
+        square = f"{self.size} x {self.size} px"
+        how = {
+            "crop": f"shorter side to {round(self.size * self.resize_ratio)} px, centre crop of {square}",
+            "pad": f"longer side to {self.size} px, borders of the mean colour to {square}",
+            "squeeze": f"both sides to {self.size} px, aspect not kept",
+        }[self.fit]
+        return f"Images: {how}, mean {mean}, standard deviation {std}."
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary for model.json."""
@@ -372,34 +481,35 @@ class ImageTransform:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ImageTransform:
-        """What ``to_json`` wrote."""
+        """What ``to_json`` wrote; models from before there was a choice crop."""
         mean, std = tuple(map(float, values["mean"])), tuple(map(float, values["std"]))
-        return cls(int(values["size"]), float(values["resize_ratio"]), mean, std)  # type: ignore[arg-type]
-
-
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    """The middle of an image that is very long: a strip of 50,000 x 1 would be enlarged by its shorter side."""
-    width, height = image.size
-    longest = LONGEST_SIDES * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
-    return image.crop((left, top, width - left, height - top))
+        if (fit := values.get("fit", "crop")) not in FITS:
+            raise ValueError(f"{fit!r} is no fit")
+        return cls(int(values["size"]), float(values["resize_ratio"]), mean, std, fit)  # type: ignore[arg-type]
 
 
 def load_pixels(path: Path | str, transform: ImageTransform) -> np.ndarray:
     """(size, size, 3) uint8: the image as the network sees it, before scaling."""
-    return np.asarray(transform.fit(open_image(path)), np.uint8)
+    return np.asarray(transform.seen(open_image(path)), np.uint8)
 
 
 def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
-    """(size, size, 3) uint8 for people to look at: as load_pixels, but a large JPEG is decoded to a part of its size.
+    """(h, w, 3) uint8 for people to look at, of ``picture_size``; a large JPEG is decoded to a part of its size.
 
     Raises:
         ImageRefusedError: as open_image; ImageMissingError where there is no such file.
     """
-    shorter_side = round(transform.size * transform.resize_ratio)
-    return np.asarray(transform.fit(decoded(path, "RGB", shorter_side)), np.uint8)
+    if transform.fit == "crop":
+        return np.asarray(
+            transform.seen(decoded(path, "RGB", round(transform.size * transform.resize_ratio))), np.uint8
+        )
+    picture = transform.picture(decoded(path, "RGB", transform.size), image_size(path))
+    return np.asarray(picture, np.uint8)
+
+
+def load_square(path: Path | str, transform: ImageTransform, side: int) -> np.ndarray:
+    """(side, side, 3) uint8 for people to look at: what the model sees, with its borders, but not squeezed."""
+    return load_pixels(path, replace(transform.whole, size=side))
 
 
 def load_whole(path: Path | str, side: int) -> np.ndarray:
@@ -450,7 +560,7 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
     mask = Image.fromarray(inside.astype(np.uint8) * 255)
     if mask.size != size:
         mask = mask.resize(size, Image.Resampling.NEAREST)
-    return (np.asarray(transform.fit(mask)) >= 128).astype(np.float32)
+    return (np.asarray(transform.seen(mask)) >= 128).astype(np.float32)
 
 
 def grey_mask(path: Path) -> np.ndarray:

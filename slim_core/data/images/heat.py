@@ -5,8 +5,13 @@ A map that is zero everywhere is labelled so, for nobody could tell it from a da
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from slim_core.data.images.codec import ImageTransform
 
 # Inferno (matplotlib, CC0) at ten equal steps: perceptually uniform, readable with every colour vision, also in grey.
 _INFERNO = ("000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4")
@@ -72,9 +77,11 @@ def is_empty_map(map2d: np.ndarray) -> bool:
     return not (np.asarray(map2d) > 0).any()
 
 
-def map_overlay(pixels: np.ndarray, map2d: np.ndarray) -> np.ndarray:
-    """(side, side, 3) uint8: a square picture under its raw map (U, V), labelled where that is empty."""
-    return labelled(pixels) if is_empty_map(map2d) else overlay(pixels, heat_map(map2d, len(pixels)))
+def map_overlay(pixels: np.ndarray, map2d: np.ndarray, transform: ImageTransform) -> np.ndarray:
+    """(h, w, 3) uint8: a picture (codec.load_picture) under its raw map (U, V), labelled where that is empty."""
+    if is_empty_map(map2d):
+        return labelled(pixels)
+    return overlay(pixels, transform.over_picture(heat_map(map2d, transform.size), pixels.shape[1::-1]))
 
 
 def labelled(pixels: np.ndarray) -> np.ndarray:
@@ -83,9 +90,9 @@ def labelled(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(Image.alpha_composite(picture, _band(*picture.size)).convert("RGB"))
 
 
-def label_alone(side: int) -> np.ndarray:
-    """(side, side, 4) uint8: the band alone, to lie over a picture."""
-    return np.asarray(_band(side, side))
+def label_alone(width: int, height: int) -> np.ndarray:
+    """(height, width, 4) uint8: the band alone, to lie over a picture."""
+    return np.asarray(_band(width, height))
 
 
 def _band(width: int, height: int) -> Image.Image:

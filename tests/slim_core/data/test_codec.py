@@ -188,7 +188,7 @@ def test_a_picture_to_look_at_is_nearly_what_the_network_sees(tmp_path):
 
 def test_the_transform_resizes_the_shorter_side_and_crops_the_middle():
     tall = Image.fromarray(gradient(60, 120))
-    fitted = ImageTransform(size=28, resize_ratio=8 / 7).fit(tall, Image.Resampling.BILINEAR)
+    fitted = ImageTransform(size=28, resize_ratio=8 / 7).seen(tall)
     by_hand = tall.resize((32, 64), Image.Resampling.BILINEAR).crop((2, 18, 30, 46))
     assert np.array_equal(np.asarray(fitted), np.asarray(by_hand))
 
