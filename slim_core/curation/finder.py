@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.images.codec import ImageTransform, image_size, load_mask, load_square
+from slim_core.data.images.codec import ImageTransform, image_size, load_mask, load_pixels, load_square
 from slim_core.errors import ImageRefusedError
 from slim_core.formatting import percent
 from slim_core.result_files import FINDINGS, undamaged
@@ -197,10 +197,13 @@ def find(seen: Seen, table: ImageTable, transform: ImageTransform) -> tuple[Find
                 off_object=off,
                 place=place,
                 is_suspicious=_is_suspicious(place, off, right, one, level),
-                crops=_crops(table, rows, peaks, side, one.train, transform),
+                crops=_crops(rows, peaks, side, one.train),
             )
         )
-    return _with_words(found, table, transform)
+    worded = _with_words(found, table, transform)
+    if transform.whole == transform:
+        return worded
+    return tuple(replace(one, crops=tuple(_unsqueezed(crop, table, transform) for crop in one.crops)) for one in worded)
 
 
 def _is_suspicious(place: str, off: float | None, right: Sequence[int], one: _Cluster, level: float) -> bool:
@@ -298,27 +301,26 @@ def _off_object(
     return float(np.mean(off)) if len(off) >= LEAST else None
 
 
-def _crops(
-    table: ImageTable,
-    rows: Rows,
-    peaks: NDArray[np.float64],
-    cell: float,
-    cluster: Rows,
-    transform: ImageTransform,
-) -> tuple[Crop, ...]:
+def _crops(rows: Rows, peaks: NDArray[np.float64], cell: float, cluster: Rows) -> tuple[Crop, ...]:
     """Of images spread evenly over the cluster, so that none is chosen for its looks."""
     side = max(LEAST_CROP, cell)
     chosen = cluster[np.linspace(0, len(cluster) - 1, min(N_CROPS, len(cluster))).astype(np.int64)]
-    centres = peaks[chosen]
-    if transform.whole != transform:
-        sizes = [image_size(table.image_path(int(row))) for row in rows[chosen]]
-        on_image = [transform.frame(size).to_image(*peak) for size, peak in zip(sizes, centres, strict=True)]
-        shown = [transform.whole.frame(size).to_seen(*at) for size, at in zip(sizes, on_image, strict=True)]
-        centres = np.array(shown)
-    corners = np.clip(centres - side / 2, 0, 1 - side).round(4)
+    corners = np.clip(peaks[chosen] - side / 2, 0, 1 - side).round(4)
     return tuple(
         Crop(int(row), float(left), float(top), side) for row, (left, top) in zip(rows[chosen], corners, strict=True)
     )
+
+
+def _unsqueezed(crop: Crop, table: ImageTable, transform: ImageTransform) -> Crop:
+    """The crop of the same middle, of the square as people are shown it."""
+    try:
+        size = image_size(table.image_path(crop.row))
+    except ImageRefusedError:
+        return crop
+    middle = transform.frame(size).to_image(crop.left + crop.side / 2, crop.top + crop.side / 2)
+    corner = np.clip(np.array(transform.whole.frame(size).to_seen(*middle)) - crop.side / 2, 0, 1 - crop.side)
+    left, top = corner.round(4).tolist()
+    return Crop(crop.row, left, top, crop.side)
 
 
 def _with_words(found: Sequence[Finding], table: ImageTable, transform: ImageTransform) -> tuple[Finding, ...]:
@@ -355,7 +357,7 @@ def _looks(crops: Sequence[Crop], table: ImageTable, transform: ImageTransform) 
     found = np.zeros((len(crops), len(LOOKS)))
     for number, crop in enumerate(crops):
         try:
-            image = load_square(table.image_path(crop.row), transform, 2 * CROP_PX)
+            image = load_pixels(table.image_path(crop.row), replace(transform, size=2 * CROP_PX))
         except ImageRefusedError:
             continue
         kinds, inside = _kinds(image), np.zeros(image.shape[:2], bool)
@@ -388,7 +390,7 @@ def _in_words(one: Finding, mine: NDArray[np.float64], others: Sequence[NDArray[
         if len(has) and k / len(has) >= SHARED and _is_more(k, len(has), k_others, len(beside), LEVEL / len(LOOKS))
     ]
     chosen = max(justified, key=lambda at: float(mine[:, at].mean()), default=None)
-    shows = np.ones(len(one.crops), bool) if chosen is None else has[:, chosen]
+    shows = np.ones(len(one.crops), bool) if chosen is None else has[:, chosen].copy()
     if one.place:
         centres = np.array([[crop.left + crop.side / 2, crop.top + crop.side / 2] for crop in one.crops])
         legal = CORNERS if one.place == IN_A_CORNER else (PLACES.index(one.place),)

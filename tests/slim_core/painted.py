@@ -40,3 +40,16 @@ def _paint(
         Image.fromarray(inside).save(folder / f"{i}-mask.png")
     split = SPLIT_OF[(i // n_classes) % len(SPLIT_OF)]
     return f"{i}.png", split, label, attribute, f"{i}-mask.png" if mask else "", *([np.nan] * 4)
+
+
+def wide_folders(root: Path) -> Path:
+    """Images of 96 x 32 in folders of two classes: a square far left, outside the middle, is all that differs."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 16), ("val", 8), ("test", 8)):
+        for row in range(n):
+            pixels = rng.integers(90, 110, (32, 96, 3), np.uint8)
+            pixels[8:24, 2:18] = (20, 240)[row % 2]
+            path = root / split / ("dark", "light")[row % 2] / f"{row}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    return root

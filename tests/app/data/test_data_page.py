@@ -17,11 +17,13 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.data import forms
 from app.services import actions
+from slim_core.data.images.codec import FITS
 from slim_core.data.importing import import_data
 from slim_core.errors import DataRefusedError
 from slim_core.store import Dataset
 from tests.app.conftest import box, button, drawn
 from tests.hub import hub
+from tests.slim_core.painted import wide_folders
 
 pytestmark = pytest.mark.usefixtures("empty_home")
 
@@ -113,6 +115,12 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
     button(app, "Register").click().run()
     assert not app.exception
     assert [one.format for one in session.store().datasets.all()] == ["demo"]
+
+
+def test_a_check_draws_what_each_fit_leaves_of_images_that_are_not_square(show, small_demo: Path, tmp_path) -> None:
+    app = check(show("data"), wide_folders(tmp_path / "wide"))
+    assert [caption for row in app.image for caption in row.captions] == [one.capitalize() for one in FITS.values()]
+    assert not check(app, small_demo).image
 
 
 @pytest.mark.parametrize("with_the_press", [False, True])

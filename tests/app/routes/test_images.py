@@ -5,20 +5,23 @@ from __future__ import annotations
 import io
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from app import session
 from app.routes import guard, images
-from app.routes.images import image_url
+from app.routes.images import Picture, image_url
 from app.session import Viewer
 from slim_core.attention.thumbnails import Thumbnails
+from slim_core.data.images.codec import ImageTransform, load_mask
 from slim_core.data.images.heat import heat_map
 from slim_core.data.importing import import_data
-from slim_core.data.table import ImageTable
+from slim_core.data.table import BOX_COLUMNS, ImageTable
 from slim_core.store import Dataset
 from tests.app.conftest import newest_done
 from tests.slim_core.store.store_makers import statements
@@ -237,3 +240,36 @@ def test_a_run_of_another_data_set_shows_nothing_of_it(client: TestClient, small
     answer = client.get(url)
     assert answer.status_code == 404
     assert f"No run {newest_done('gradcam').id} of" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("fit", ["pad", "squeeze"])
+def test_a_map_and_a_mask_lie_over_the_whole_of_an_image_that_the_model_sees_whole(tmp_path, monkeypatch, fit) -> None:
+    """A bright square far left of 90 x 30 pixels, which has the attention."""
+    drawn = np.full((30, 90, 3), 40, np.uint8)
+    drawn[10:20, :10] = 250
+    Image.fromarray(drawn).save(tmp_path / "0.png")
+    frame = pd.DataFrame({"path": ["0.png"], "split": ["test"], "label": [0], "attribute": [-1], "mask": [""]})
+    frame[list(BOX_COLUMNS)] = [(0, 10, 10, 10)]
+    table, transform = ImageTable("one", tmp_path, frame, ("one",)), ImageTransform(size=36, fit=fit)
+    mask = load_mask(table, 0, transform)
+    assert mask is not None
+    monkeypatch.setattr(images, "_transform", lambda _run: transform)
+    monkeypatch.setattr(images, "_folder", lambda _run: tmp_path)
+    monkeypatch.setattr(images, "_open_maps", lambda _run, _folder: SimpleNamespace(of=lambda _row, _class: mask))
+    seen = {kind: pixels(Picture(table, 0, 180, "r-1").encoded(kind)[0]) for kind in images.KINDS if kind != "whole"}
+    assert {kind: one.shape[:2] for kind, one in seen.items()} == dict.fromkeys(seen, (60, 180)) | {
+        "square": (180, 180)
+    }
+    inside = np.zeros((60, 180), bool)
+    inside[22:38, 2:18] = True
+    heat, veil = seen["heat"].sum(axis=2, dtype=int), seen["veil"][..., 3]
+    assert heat[inside].min() > heat[:, 40:].max() and veil[inside].min() > veil[:, 40:].max()
+    assert seen["mask"][inside].min() > 200 and seen["mask"][:, 40:].max() < 20
+    assert seen["image"][inside].min() > 200 and (seen["overlay"] != seen["image"]).any()
+    assert (seen["contour"][:, 40:] < 80).all()
+
+
+def test_an_image_without_a_run_is_shown_whole(tmp_path, client: TestClient, dataset: Dataset, monkeypatch) -> None:
+    Image.new("RGB", (90, 30)).save(tmp_path / "wide.png")
+    monkeypatch.setattr(ImageTable, "image_path", lambda _table, _row: tmp_path / "wide.png")
+    assert pixels(client.get(image_url(dataset.id, 0, session.token(), size=60)).content).shape == (20, 60, 3)

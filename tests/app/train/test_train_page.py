@@ -17,6 +17,7 @@ from app.train.forms import LAST_LAYER, MODELS, PROBE, WHOLE
 from app.ui import training
 from slim_core import result_files
 from slim_core.annotation.plan import create_campaign
+from slim_core.data.importing import import_data
 from slim_core.evaluation.comparison import Ancestry
 from slim_core.evaluation.predictions import MIN_N, slices_of
 from slim_core.models import efficientnet_lite
@@ -24,6 +25,7 @@ from slim_core.runs import trainings
 from slim_core.steps.specs import parse_spec
 from slim_core.store.results import training_history
 from tests.app.conftest import as_if_probed, button, cells, finish, of_a_probe
+from tests.slim_core.painted import wide_folders
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -52,6 +54,20 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
     assert (run.kind, run.status, run.spec["epochs"], run.created_by) == ("train", "queued", 2, "local")
     assert run.spec["selection"] == "worst_class"
     assert run.name == f"small-resnet on {dataset.name}", "as a command calls it"
+
+
+@pytest.mark.parametrize("what", [WHOLE, PROBE])
+def test_how_images_become_square_is_asked_where_some_are_not(show, dataset, tmp_path, what: str) -> None:
+    wide = session.store().datasets.register(import_data(wide_folders(tmp_path / "wide")), by="tests")
+    for one, is_asked in ((dataset, False), (wide, True)):
+        app = show("train", dataset=one.id)
+        app.segmented_control(key="train-what").set_value(what).run()
+        assert any(box.key.startswith("fit-") for box in app.selectbox) == is_asked
+    box, of_a_trained = [box for box in app.selectbox if box.key.startswith("fit-")]
+    assert of_a_trained.key == "fit-register"
+    box.set_value("pad")
+    next(one for one in app.button if one.label.startswith("Train")).click().run()
+    assert session.store().runs.all(kind="train")[0].spec["fit"] == "pad"
 
 
 def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, monkeypatch) -> None:

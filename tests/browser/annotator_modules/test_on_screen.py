@@ -175,3 +175,16 @@ def test_the_whole_of_a_wide_image_is_shown_the_attention_where_the_model_saw_it
         assert outline["width"] / outline["height"] == pytest.approx(1.6, abs=0.2)
         assert outline["y"] >= stage["y"] + stage["height"], "beside the image"
         assert inside["width"] / outline["width"] == pytest.approx(share, abs=0.1)
+
+
+def test_where_the_model_sees_all_of_a_wide_image_the_attention_lies_over_all_of_it(annotation: Annotation) -> None:
+    annotation.items = [1, 2]
+    page = annotation.page
+    page.add_style_tag(content=static("annotate/annotator.css").read_text())
+    for kind in ("image", "veil"):  # a map has the shape of its image then
+        page.route(f"**/picture/{kind}/**", lambda route: route.fulfill(content_type="image/svg+xml", body=WIDE))
+    annotation.run(MOUNT + "await begin({ frame: null });")
+    page.wait_for_selector("[data-part=stage][data-row='101']")
+    image, over = (page.locator(f"[data-part=stage] img:{which}-child").bounding_box() for which in ("first", "last"))
+    assert image == over
+    assert not page.locator("[data-part=frame]").is_visible()

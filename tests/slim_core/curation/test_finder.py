@@ -100,3 +100,16 @@ def test_a_crop_is_the_part_around_the_peak(table):
     one = next(one for one in find(_seen(follows=True), table, TRANSFORM) if one.is_suspicious)
     blue = one.cut(table, TRANSFORM)[0][..., 2]
     assert blue[0, 0] > 200 > blue[-1, -1]
+
+
+def test_crops_of_a_squeezed_model_show_the_place_of_the_peak_and_are_not_squeezed(table):
+    for name in ("mask.png", "plain.png", "spot.png"):
+        with Image.open(table.root / name) as image:
+            image.resize((3 * SIDE, SIDE), Image.Resampling.NEAREST).save(table.root / name)
+    squeezed = replace(TRANSFORM, fit="squeeze")
+    (only,) = [one for one in find(_seen(follows=True), table, squeezed) if one.is_suspicious]
+    assert (only.place, only.look, only.n_words) == (PLACES[0], "blue", finder.N_CROPS)
+    (cut, *_) = only.cut(table, squeezed)
+    blue = (cut[..., 2] > 180) & (cut[..., 0] < 60)
+    down, across = (blue.any(axis).sum() for axis in (1, 0))
+    assert across == pytest.approx(3 * down, rel=0.2), "as wide as in the file"

@@ -18,23 +18,17 @@ from slim_core.runs.trainings import retrain_spec
 from slim_core.steps.specs import parse_spec
 from slim_core.store.results import ModelResult
 from tests.slim_core.conftest import open_bench
+from tests.slim_core.painted import wide_folders
 
 HOW = {"model": "small-resnet", "epochs": 1, "image_size": 32}
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
-    """Where a data set of 96 x 32 pixels is registered; a square far left, outside the middle, is all that differs."""
-    root, rng = tmp_path_factory.mktemp("wide"), np.random.default_rng(0)
-    for split, n in (("train", 16), ("val", 8), ("test", 8)):
-        for row in range(n):
-            pixels = rng.integers(90, 110, (32, 96, 3), np.uint8)
-            pixels[8:24, 2:18] = (20, 240)[row % 2]
-            path = root / "images" / split / ("dark", "light")[row % 2] / f"{row}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
+    """Where wide images are registered."""
+    root = tmp_path_factory.mktemp("wide")
     at = open_bench(root / "home")
-    yield at, api.data_set(root / "images", at=at).id
+    yield at, api.data_set(wide_folders(root / "images"), at=at).id
     at.store.close()
 
 
