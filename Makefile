@@ -50,7 +50,7 @@ $(PICTURES): $(INSTALLED)
 install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 
 demo: $(if $(filter charts pictures stickers,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=charts PORT=8501)
-	@exec $(BIN)/python -m workers.demo --port $(PORT) --set $(SET)
+	@exec $(BIN)/slim demo --port $(PORT) --set $(SET)
 
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
 # which process does which).

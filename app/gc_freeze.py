@@ -1,7 +1,7 @@
 """Imports what the pages use before anyone opens them, and takes it out of the garbage collector's sight.
 
 Scanning all imported modules costs about 70 ms each time. Streamlit would do so after every script and fragment run:
-``runner.postScriptGC`` in .streamlit/config.toml says that it does not, and leaves collecting to Python.
+``runner.postScriptGC`` in app/.streamlit/config.toml says that it does not, and leaves collecting to Python.
 """
 
 from __future__ import annotations

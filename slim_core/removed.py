@@ -11,11 +11,13 @@ from collections.abc import Mapping
 COMMANDS: Mapping[str, str] = {
     "data": "The Data page renames and describes a data set; `slim delete ID` removes one.",
     "data-diff": "The Data page compares two versions of a data set.",
+    "demo-data": "`slim demo FOLDER` writes the images of a demo set.",
     "features": "`slim gradcam` computes the features in the same pass.",
     "inspect": "The Train page shows the target layer of a model; `slim gradcam` refuses a network without one.",
     "log": "`slim runs RUN` prints the log of a run.",
     "preview": "The Attention page previews a few images.",
     "register-model": "`slim report FILE DATA --arch NAME` registers the model, and evaluates it.",
+    "restore": "`slim backup FILE --restore` puts a backup into an empty SLIM_HOME.",
     "sheets": "People are asked about images alone: `slim answer`, or the Annotate page.",
     "storage": "The Jobs page shows what uses the disk.",
     "studies": "`slim run --methods NAMES --seeds 0,1,2` computes methods with several seeds; Compare shows them.",

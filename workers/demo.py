@@ -1,6 +1,6 @@
-"""``make demo``: the dashboard, and the whole loop on a demo set through its queue, until Ctrl-C.
+"""``slim studio``: the dashboard, its workers and its Redis, until Ctrl-C; ``slim demo``: the whole loop in it, too.
 
-A second call finds every run done and shows the table at once. Everything it starts ends with it.
+A second demo finds every run done and shows the table at once. Everything it starts ends with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,8 +65,9 @@ def check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
+            another = min(port + 1, 65535)
             raise SpecRefusedError(
-                f"Port {port} is busy: end what uses it, or choose another, make demo PORT={min(port + 1, 65535)}."
+                f"Port {port} is busy: end what uses it, or take --port {another} (make demo PORT={another})."
             ) from error
 
 
@@ -156,10 +159,13 @@ def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
 DRAWN = tuple(name for name, demo in SETS.items() if not demo.drawn_from_files)  # --set names no folder
 
 
-def demo_set(name: str, seed: int) -> DemoSet:
-    """The set as the demo draws it: for a pretrained network as the studies do, with fewer images of test."""
+def demo_set(name: str, seed: int = 0, **given: Any) -> DemoSet:
+    """The set as the demo draws it: for a pretrained network as the studies do, with fewer images of test.
+
+    ``given``: parameters of the set that go before these.
+    """
     of_network = {"size": 160, "train": 1600, "val": 400, "test": 800} if issubclass(SETS[name], Pictures) else {}
-    return make_set(name, seed=seed, **of_network, **AS_STUDIED.get(name, {}))
+    return make_set(name, **{"seed": seed, **of_network, **AS_STUDIED.get(name, {}), **given})
 
 
 def shown(drawn: DemoSet) -> str:
@@ -203,6 +209,57 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
         dashboard.stop()
 
 
+def whole_loop(name: str, options: Mapping[str, Any], port: int, *, stay: bool) -> int:
+    """``slim demo``: ``demo`` on the set of a name with parameters of its own; as one process tree.
+
+    Raises:
+        SlimError: something must be mended first.
+    """
+    with _ended_by_signals():
+        return demo(settings(), port, demo_set(name, **options), stay=stay)
+    return 0
+
+
+def studio(port: int, *, only_workers: bool) -> int:
+    """``slim studio``: the dashboard, its workers and its Redis until Ctrl-C; or the workers alone.
+
+    Raises:
+        SlimError: something must be mended first.
+    """
+    if only_workers:
+        from workers.__main__ import main as work
+
+        return work([])
+    check_port(port)
+    dashboard = Dashboard(settings(), port)
+    with _ended_by_signals():
+        try:
+            dashboard.start()
+            say(f"The dashboard is at [bold]{dashboard.url}[/]. Ctrl-C ends it and its workers.")
+            _open(dashboard.url)
+            return dashboard.wait()
+        finally:
+            dashboard.stop()
+    return 0
+
+
+def _open(url: str) -> None:
+    """In the browser, where there is one with a window: a text browser would take the terminal."""
+    with suppress(webbrowser.Error):
+        browser = webbrowser.get()
+        if type(browser) is not webbrowser.GenericBrowser:
+            browser.open(url)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Each signal that ends a program is a Ctrl-C, also while images are drawn, and ends it quietly."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, interrupt)
+    with suppress(KeyboardInterrupt):
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of ``python -m workers.demo``; 2 where something must be mended first."""
     parser = argparse.ArgumentParser(prog="python -m workers.demo", description=__doc__)
@@ -212,12 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", action="store_true", help="end once the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, interrupt)
     try:
-        return demo(settings(), given.port, demo_set(given.set, given.seed), stay=not given.no_stay)
-    except KeyboardInterrupt:  # while it draws the images, or again while it ends the dashboard
-        return 0
+        return whole_loop(given.set, {"seed": given.seed}, given.port, stay=not given.no_stay)
     except SlimError as error:
         refuse(str(error))
         return 2

@@ -5,7 +5,7 @@
     python -m benchmarks.accuracy.photographs var/photographs
 
 Copies them from where Debian installs them (--root, where the packages were unpacked elsewhere) into the folders that
-``slim demo-data --set cutouts --source`` reads. They were chosen by what they show before any network saw them: of the
+``slim demo --set cutouts --source`` reads. They were chosen by what they show before any network saw them: of the
 stamps all mammals and birds that are photographs; of the wallpapers six woods or meadows, and six shores, without an
 animal or a person. Licences: GPL-2 (tuxpaint-stamps-default, plasma-workspace-wallpapers), GPL-2+ and CC BY-SA 4.0
 (mate-backgrounds), CC0 (budgie-backgrounds), CC BY-SA (lomiri-wallpapers).

@@ -58,7 +58,7 @@ def commands(of: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 def _is_beyond(path: tuple[str, ...], one: Any) -> bool:
     """Any text is a good name, and a folder in which a demo set is then drawn for half a minute."""
-    return one.opts[0] in BEYOND_A_CASE or (path == ("demo-data",) and not one.opts[0].startswith("-"))
+    return one.opts[0] in BEYOND_A_CASE or (path == ("demo",) and not one.opts[0].startswith("-"))
 
 
 def _command(words: tuple[str, ...], expected: Expected = "refused", *, is_drawn: bool = False) -> Case:

@@ -115,7 +115,7 @@ def missing_in_backup(site: Site, backup: Path, home: Path, bench: Bench, acknow
     """Answers acknowledged before the backup began that are not there once it is put back into an empty site."""
     with new_database(site.cluster.url(), "slim_restored") as url:
         restored = {"SLIM_HOME": str(home), "SLIM_DATABASE_URL": url}
-        log.info("restore: %s", site.slim("restore", str(backup), **restored).strip())
+        log.info("restore: %s", site.slim("backup", str(backup), "--restore", **restored).strip())
         store = Store.open(Settings(home=home, database_url=url))
         found = Counter(store.answers.frame(bench.room.campaign)["id"])
         store.close()

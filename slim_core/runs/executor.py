@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, Store
 
 ENTRY_POINTS = "slim_core.submitters"  # how the queue is found without importing it (docs/decisions)
+STUDIO = Path(__file__).parents[1] / "_studio"  # where a wheel has app and workers (docs/decisions/0021)
+PROGRAMS = "slim_core.programs"  # what starts the dashboard, found in the same way
 POLL_S = 0.25
 PATIENCE_S = 5.0  # where an end cannot be recorded, as on a full disk: a person waits
 
@@ -221,13 +224,24 @@ def queue_submitter(store: Store, **options: Any) -> Submitter:
     Raises:
         QueueUnavailableError: no such package is installed, or Redis does not answer.
     """
-    found = list(entry_points(group=ENTRY_POINTS))
+    submitter: Submitter = installed(ENTRY_POINTS)(store, **options)
+    return submitter
+
+
+def installed(group: str, name: str | None = None) -> Any:
+    """What the packages above this one offer: the first of a group, or the one of a name.
+
+    Raises:
+        QueueUnavailableError: they are not installed.
+    """
+    if STUDIO.is_dir() and str(STUDIO) not in sys.path:
+        sys.path.insert(0, str(STUDIO))
+    found = list(entry_points(group=group) if name is None else entry_points(group=group, name=name))
     if not found:
         raise QueueUnavailableError(
             "This installation has no queue: install SLIM Studio as a whole (pip install -e .), or leave --queue out."
         )
-    submitter: Submitter = found[0].load()(store, **options)
-    return submitter
+    return found[0].load()
 
 
 def open_workbench(

@@ -292,13 +292,13 @@ def test_a_setting_of_a_space_is_an_option_a_field_and_what_it_is_computed_with(
 
 def test_a_parameter_of_a_demo_set_is_an_option_that_reaches_the_set(monkeypatch, tmp_path) -> None:
     monkeypatch.setitem(SETS, "grainy", GrainyDigits)
-    assert "Grey levels of the grain. [default: (of the set)]" in slim("demo-data", "--help")
+    assert "Grey levels of the grain. [default: (of the set)]" in slim("demo", "--help")
     small = ("--train", "8", "--val", "4", "--test", "4", "--grain", "3")
-    slim("demo-data", str(tmp_path / "grainy"), "--set", "grainy", "--classes", "3,5", *small)
+    slim("demo", str(tmp_path / "grainy"), "--set", "grainy", "--classes", "3,5", *small)
     written = demo_marker(tmp_path / "grainy")
     assert written is not None and (written["grain"], written["classes"]) == (3, [3, 5])
     with pytest.raises(SpecRefusedError, match="The set digits has no grain: its parameters are classes, correlation"):
-        slim("demo-data", str(tmp_path / "digits"), *small)
+        slim("demo", str(tmp_path / "digits"), *small)
 
 
 def test_a_setting_of_the_loop_is_an_option_of_slim_run() -> None:

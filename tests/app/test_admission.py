@@ -136,7 +136,7 @@ def test_a_trusted_header_that_comes_twice_is_refused(client, monkeypatch) -> No
     assert "more than once" in str(admission.refusal(socket, Settings()))
 
 
-CONFIG = Path(__file__).parents[2] / ".streamlit" / "config.toml"
+CONFIG = Path(__file__).parents[2] / "app" / ".streamlit" / "config.toml"
 
 
 async def keep(request: Request) -> PlainTextResponse:

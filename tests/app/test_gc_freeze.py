@@ -40,4 +40,4 @@ def test_freezing_lets_garbage_go_and_takes_the_rest_out_of_sight() -> None:
 
 
 def test_a_poll_does_not_collect_garbage() -> None:
-    assert tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["runner"]["postScriptGC"] is False
+    assert tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text())["runner"]["postScriptGC"] is False

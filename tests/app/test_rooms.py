@@ -87,7 +87,7 @@ def test_wiring_at_the_root_is_little() -> None:
 
 
 def test_every_page_has_a_folder_in_which_the_names_are_known() -> None:
-    folders = {path.name for path in APP.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    folders = {path.name for path in APP.iterdir() if path.is_dir() and path.name not in ("__pycache__", ".streamlit")}
     assert folders - SHARED == set(PAGE_NAMES)
     for page in PAGE_NAMES:
         there = {path.name for path in (APP / page).iterdir() if path.name != "__pycache__"}

@@ -28,7 +28,7 @@ OF_FEW_IMAGES = """if True:
     import sys
     from slim_core.data.sets.digits import DemoConfig
     from workers import demo
-    demo.demo_set = lambda *_: DemoConfig(train=20, val=10, test=10)
+    demo.demo_set = lambda *_, **_more: DemoConfig(train=20, val=10, test=10)
     sys.exit(demo.main())
 """
 

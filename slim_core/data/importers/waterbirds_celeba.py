@@ -179,7 +179,7 @@ class Demo(Waterbirds):
     """Reads what ``write_set`` wrote."""
 
     name = "demo"
-    about = "a demo set, written by slim demo-data"
+    about = "a demo set, written by slim demo"
     options: tuple[str, ...] = ()
 
     def matches(self, path: Path) -> str | None:

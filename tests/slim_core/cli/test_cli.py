@@ -32,8 +32,8 @@ from tests.refusals import missing
 from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
-    "demo-data import datasets train gradcam space candidates answer answers shapes curate evaluate compare run export "
-    "report submit runs stop retry delete queue members backup restore"
+    "demo studio import datasets train gradcam space candidates answer answers shapes curate evaluate compare run "
+    "export report submit runs stop retry delete queue members backup"
 ).split()
 
 

@@ -1,4 +1,4 @@
-"""slim backup and slim restore, as people type them."""
+"""slim backup, and back with --restore, as people type them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_a_backup_is_put_into_a_new_home(
     assert slim(tmp_path / "another", monkeypatch, "backup", file) == 2
     assert "there already: name" in " ".join(capsys.readouterr().err.split())
     assert slim(tmp_path / "old", monkeypatch, "backup", file, "--overwrite") == 0
-    assert slim(tmp_path / "new", monkeypatch, "restore", file) == 0
+    assert slim(tmp_path / "new", monkeypatch, "backup", file, "--restore") == 0
     monkeypatch.setenv("SLIM_HOME", str(tmp_path / "new"))
     store = Store.open()
     assert [one.name for one in store.datasets.all()] == ["kept"]
     store.close()
     settings.cache_clear()
     capsys.readouterr()
-    assert slim(tmp_path / "new", monkeypatch, "restore", file) == 2
+    assert slim(tmp_path / "new", monkeypatch, "backup", file, "--restore") == 2
     assert "name an empty" in " ".join(capsys.readouterr().err.split())
 
 
@@ -63,7 +63,7 @@ def test_it_is_said_where_the_files_that_are_missing_belong(
     assert slim(tmp_path / "old", monkeypatch, "train", "--data", small_demo, *options) == 0
     assert slim(tmp_path / "old", monkeypatch, "backup", tmp_path / "backup.zip") == 0
     monkeypatch.setenv("SLIM_ARTIFACTS_URL", artifacts.format(tmp_path))
-    assert slim(tmp_path / "new", monkeypatch, "restore", tmp_path / "backup.zip") == 0
+    assert slim(tmp_path / "new", monkeypatch, "backup", tmp_path / "backup.zip", "--restore") == 0
     assert sentence.format(tmp_path) in " ".join(capsys.readouterr().err.split())
 
 
@@ -71,12 +71,12 @@ def test_a_backup_that_cannot_be_written_or_read_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert slim(tmp_path / "home", monkeypatch, "backup", tmp_path / "missing" / "backup.zip") == 2
-    assert slim(tmp_path / "home", monkeypatch, "restore", tmp_path / "nothing.zip") == 2
+    assert slim(tmp_path / "home", monkeypatch, "backup", tmp_path / "nothing.zip", "--restore") == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "cannot be written" in said and "is no file" in said and "Traceback" not in said
 
 
-@pytest.mark.parametrize("command", ["runs", "restore"])
+@pytest.mark.parametrize("command", ["runs", "backup"])
 def test_of_a_home_of_another_schema_every_command_says_how_its_answers_are_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -85,5 +85,5 @@ def test_of_a_home_of_another_schema_every_command_says_how_its_answers_are_take
     with closing(sqlite3.connect(home / "slim.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = '0017'")
         database.commit()
-    assert slim(home, monkeypatch, command, *([file] if command == "restore" else [])) == 2
+    assert slim(home, monkeypatch, command, *([file, "--restore"] if command == "backup" else [])) == 2
     assert "slim answers export" in " ".join(capsys.readouterr().err.split())

@@ -44,7 +44,7 @@ def test_a_demo_set_is_not_written_in_part(
 ) -> None:
     assert store
     monkeypatch.setattr("slim_core.data.sets.demo_set.os.replace", press)
-    assert slim("demo-data", tmp_path / "demo", "--train", 8, "--val", 8, "--test", 8) == 130
+    assert slim("demo", tmp_path / "demo", "--train", 8, "--val", 8, "--test", 8) == 130
     assert "same command draws" in said(capsys)
     assert not [path for path in tmp_path.iterdir() if "demo" in path.name]
 

@@ -41,7 +41,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("command", [("backup", "b.zip"), ("run", "--json", "r.json"), ("demo-data", "d")])
+@pytest.mark.parametrize("command", [("backup", "b.zip"), ("run", "--json", "r.json"), ("demo", "d")])
 @pytest.mark.parametrize("names_roots", [False, True])
 def test_in_a_deleted_working_directory_a_command_says_so(
     tmp_path: Path,
@@ -142,11 +142,11 @@ LOOP, TRAIN = ("run", "--data", DATA), ("train", "--data", DATA)
         (("runs", "--kind", "foo"), "step 'foo': choose one of train, gradcam,"),
         (("runs", "--limit", "0"), "--limit is 0: give 1 or"),
         (("runs", "--limit", "100000000000000000000"), "--limit is 100000000000000000000: give 1 or"),
-        (("demo-data", "x", "--classes", "1"), "classes are two or more different digits"),
-        (("demo-data", "x", "--train", "100000000000000000000"), "train has at most 1,000,000 images"),
-        (("demo-data", "n" * 5_000), "cannot be made (File name too long): name another folder"),
-        (("demo-data", "home/slim.db/x"), "cannot be made (File exists): name another folder"),
-        (("demo-data", "/var/lib/drawn"), "/var/lib/drawn lies outside the"),
+        (("demo", "x", "--classes", "1"), "classes are two or more different digits"),
+        (("demo", "x", "--train", "100000000000000000000"), "train has at most 1,000,000 images"),
+        (("demo", "n" * 5_000), "cannot be made (File name too long): name another folder"),
+        (("demo", "home/slim.db/x"), "cannot be made (File exists): name another folder"),
+        (("demo", "/var/lib/drawn"), "/var/lib/drawn lies outside the"),
         (("submit", "--spec", "{}", "--name", ""), "run's name is '': give one"),
         (("submit", "--spec", "[" * 200_000 + "]" * 200_000), "lists in lists"),
         (("submit", "--spec", '{"kind": ' + "9" * 5_000 + "}"), "thousands of digits"),
