@@ -36,12 +36,18 @@ def built(python: Path, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
+def top_level(wheel: Path) -> list[str]:
+    """The names that it takes in an environment."""
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted({name.partition("/")[0] for name in archive.namelist() if ".dist-info" not in name})
+
+
 def problems(wheel: Path) -> list[str]:
     """What the wheel should not be, in words."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         about = message_from_bytes(archive.read(next(name for name in names if name.endswith("METADATA"))))
-    tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
+    tops = set(top_level(wheel))
     needed = {"slim_core/py.typed", "slim_core/_studio/app/main.py", "slim_core/_studio/app/.streamlit/config.toml"}
     needs = [one for one in about.get_all("Requires-Dist", []) if "extra ==" not in one]
     tools = [one for one in needs if one.lower().startswith(("pytest", "hypothesis", "playwright", "ruff", "mypy"))]
