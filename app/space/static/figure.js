@@ -196,7 +196,7 @@ export class Figure {
     const data = this.traces().map((one) => (one.marker.colorbar ? { ...one, marker: { ...one.marker, showscale: true }, showlegend: false } : one));
     const picture = {
       ...layout, width, height, margin: MARGIN, showlegend: true, title: { text: written(title), x: 0.02 },
-      legend: { title: { text: written(this.colouring.title) }, itemsizing: "constant" },
+      legend: { ...(this.isScale ? { y: 0 } : { title: { text: written(this.colouring.title) } }), itemsizing: "constant" },
       font: { color: style.color, family: "sans-serif" }, paper_bgcolor: ground, plot_bgcolor: ground,
     };
     this.plotly.downloadImage({ data, layout: picture }, { format: "png", width, height, scale: 2, filename: key.replace(" ", "-") });
@@ -215,7 +215,7 @@ function ramp(codes, rgb, { low, high, title, palette }) {
   const last = palette.length - 1;
   const stops = Array.from({ length: STEP }, (_, at) => Math.round(1 + (at * (last - 1)) / (STEP - 1)));
   const colorscale = stops.map((code) => [(code - 1) / (last - 1), rgb(code)]);
-  const colorbar = { title: { text: written(title) }, thickness: 12, tickvals: [1, last], ticktext: [low, high].map((end) => end.toFixed(2)) };
+  const colorbar = { title: { text: written(title), side: "right" }, thickness: 12, len: 0.8, y: 1, yanchor: "top", tickvals: [1, last], ticktext: [low, high].map((end) => end.toFixed(2)) };
   return { color: codes, colorscale, cmin: 1, cmax: last, colorbar, showscale: false };
 }
 
