@@ -508,7 +508,7 @@ def test_the_second_balance_is_told_in_a_line_or_why_there_is_none():
     said = re.sub("<[^>]*>", "", live_effect._second(SecondBalance(8, 1_130, 4, ""), 1_600))
     assert not missing(said, "1,130 of 1,600 images", "8 clusters")
     assert live_effect._second(SecondBalance(0, 12, 4, "Only images of cat."), 1_600) == "Only images of cat."
-    assert "taken to be" in live_effect._second(SecondBalance(0, 0, 4, ""), 1_600)
+    assert "is assumed wrong" in live_effect._second(SecondBalance(0, 0, 4, ""), 1_600)
 
 
 def test_the_cells_that_give_no_image_are_not_counted_among_those_that_hold_the_subset():
