@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from streamlit import config
 
 from app import session
 from slim_core.store import Store
@@ -26,8 +27,18 @@ def load_main():
     return module
 
 
+@pytest.fixture
+def configured(monkeypatch):
+    """The settings beside the script, as `streamlit run` reads them."""
+    with monkeypatch.context() as patch:
+        patch.setattr(config, "_main_script_path", str(MAIN))
+        config.get_config_options(force_reparse=True)
+        yield
+    config.get_config_options(force_reparse=True)
+
+
 @pytest.mark.redis
-@pytest.mark.usefixtures("empty_home")
+@pytest.mark.usefixtures("empty_home", "configured")
 def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(client_of) -> None:
     with client_of(load_main().app) as client:
         assert client.get("/assets/ui/icon.svg").headers["content-type"] == "image/svg+xml"
