@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 from workers.local import server_binary
 
 
@@ -20,10 +22,19 @@ def redis_at(folder: Path) -> Iterator[str]:
     )
     try:
         until = time.monotonic() + 30
-        while not address.exists():
+        while not _answers(address):
             assert time.monotonic() < until and process.poll() is None
             time.sleep(0.02)
         yield f"unix://{address}"
     finally:
         process.terminate()
         process.wait()
+
+
+def _answers(address: Path) -> bool:
+    """The socket is there before anybody listens on it."""
+    with redis.Redis(unix_socket_path=str(address)) as client:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False

@@ -70,7 +70,12 @@ for name in [name for group in PAGES.values() for name, _ in group]:
 loaded = [name for name in ("torch", "torchvision", "umap", "numba") if name in sys.modules]
 assert not loaded, loaded
 """
-    environment = {**os.environ, "SLIM_HOME": str(filled_home), "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "SLIM_HOME": str(filled_home),
+        "PYTHONPATH": str(ROOT),
+        "SLIM_ALLOW_WITHOUT_SIGN_IN": "true",  # a script of -c has no settings of Streamlit's beside it
+    }
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
 

@@ -157,13 +157,13 @@ def test_without_webgl_the_points_look_as_with_it(browser: Browser) -> None:
 
 
 def test_a_finger_that_rolls_while_it_taps_means_the_point(page: Page) -> None:
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})  # first: its tools are larger
     plot = Plot(page)
     page.add_style_tag(content=static("space/plot.css").read_text())
     plot.asks_for("attention")
     expect(page.locator(".slim-space")).to_have_attribute("data-ready", "true")
     x, y = page.evaluate(PLACE)
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
     for kind, *points in (("touchStart", {"x": x - 6, "y": y}), ("touchMove", {"x": x + 2, "y": y}), ("touchEnd",)):
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     expect(page.get_by_role("status")).to_contain_text(f"1 of {N} images selected")

@@ -26,12 +26,11 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
     for one in evaluations:
         assert table.at[one.id, "wga"] == one.metrics["wga"]
         assert table.at[one.id, "wga_low"] <= table.at[one.id, "wga"] <= table.at[one.id, "wga_high"]
-    slim = table[table["method"].str.startswith("SLIM")].iloc[0]
+    slim, erm = (table.loc[looped.outcomes[method].evaluation.id] for method in ("slim", "erm"))
     n_train = len(looped.loop.table.rows("train"))
     assert slim["answers"] > 0 and slim["share"] == pytest.approx(slim["answers"] / n_train)
     assert slim["answered_by"] == "simulated annotator" and np.isnan(slim["minutes"]), "no person has worked"
     assert slim["lineage_seconds"] == pytest.approx(looped.loop.outcome("slim").seconds, abs=0.01)
-    erm = table[table["method"] == "ERM"].iloc[0]
     assert pd.isna(erm["answered_by"]) and erm["minutes"] == 0
     assert (erm["answers"], erm["labels_used"], slim["labels_used"]) == (0, "none", "answers")
     outcomes = looped.outcomes

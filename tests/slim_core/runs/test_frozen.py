@@ -96,7 +96,7 @@ def test_answers_enter_the_fit_where_nobody_says_otherwise(loop: Loop) -> None:
     options = usual.model.spec["refit_options"]
     assert usual.model.spec["refit"] == "answered" and asked.items() <= options.items()
     assert usual.model.name == "Retrained on slim (last layer with answers), seed 0"
-    assert method_of(usual.model, subset) == "slim, last layer with answers"
+    assert method_of(usual.model, subset) == "SLIM, last layer with answers"
     parents = {(role, run.id) for role, run in store.runs.parents(usual.model.id)}
     assert {("answered", loop.campaign.space_run_id), ("subset", subset.id)} <= parents
     assert usual.n_answers > 0 and usual.model.metrics["answered"] == {loop.campaign.id: usual.n_answers}
