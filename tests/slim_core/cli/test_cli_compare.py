@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import pandas as pd
 import pytest
@@ -12,19 +11,10 @@ import pytest
 from slim_core import api
 from slim_core.cli.loop import show_comparison
 from slim_core.runs.executor import open_workbench
-from slim_core.settings import settings
 from slim_core.store import Run
 from tests.slim_core.cli.commands import slim
 
-
-@pytest.fixture
-def finished_home(looped, monkeypatch):
-    """The home of the finished loop, which commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
-    monkeypatch.setenv("COLUMNS", "200")
-    settings.cache_clear()
-    yield looped
-    settings.cache_clear()
+pytestmark = pytest.mark.usefixtures("looped_home")
 
 
 def frame_of(*evaluations: Run) -> pd.DataFrame:
@@ -33,43 +23,36 @@ def frame_of(*evaluations: Run) -> pd.DataFrame:
     return found.assign(data="demo")
 
 
-def test_compare_writes_a_csv_and_a_report_of_the_runs_named(finished_home, tmp_path, capsys) -> None:
-    ids = [finished_home.outcomes[name].evaluation.id for name in ("slim", "erm")]
+def test_compare_writes_a_csv_and_a_report_of_the_runs_named(looped, tmp_path, capsys) -> None:
+    ids = [looped.outcomes[name].evaluation.id for name in ("slim", "erm")]
     html, csv = tmp_path / "compare.html", tmp_path / "compare.csv"
     assert slim("compare", *ids, "--html", html, "--csv", csv, "--baseline", ids[0]) == 0
     written = pd.read_csv(csv).set_index("evaluation")
     assert written.index.tolist() == ids
-    assert written.at[ids[0], "wga"] == pytest.approx(finished_home.outcomes["slim"].evaluation.metrics["wga"])
-    assert set(written["data"]) == {"demo"} and set(written["dataset"]) == {finished_home.dataset.id}
+    assert written.at[ids[0], "wga"] == pytest.approx(looped.outcomes["slim"].evaluation.metrics["wga"])
+    assert set(written["data"]) == {"demo"} and set(written["dataset"]) == {looped.dataset.id}
     assert {"lineage_seconds", "gpu_hours", "minutes"} <= set(written)
     assert "⚑ SLIM<" in html.read_text()
     assert capsys.readouterr().err.count("written to") == 2
 
 
-def test_a_baseline_that_is_not_compared_is_one_sentence(finished_home, tmp_path, capsys) -> None:
-    erm = finished_home.outcomes["erm"].evaluation.id
+def test_a_baseline_that_is_not_compared_is_one_sentence(looped, tmp_path, capsys) -> None:
+    erm = looped.outcomes["erm"].evaluation.id
     assert slim("compare", erm, "--html", tmp_path / "x.html", "--baseline", "r-elsewhere") != 0
     assert "The baseline r-elsewhere is not among" in " ".join(capsys.readouterr().err.split())
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "x.html").exists()
 
 
-def test_a_data_set_registered_since_does_not_hide_what_was_evaluated(
-    looped, plain_folder, tmp_path, monkeypatch, capsys
-) -> None:
-    monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
-    settings.cache_clear()
+def test_a_data_set_registered_since_does_not_hide_what_was_evaluated(looped, plain_folder, tmp_path, capsys) -> None:
     assert slim("import", plain_folder, "--register") == 0
     capsys.readouterr()
     assert slim("compare") == 0
     assert "Accuracy in % per group" in capsys.readouterr().out
-    settings.cache_clear()
 
 
 def test_models_on_two_splits_are_told_apart_and_one_trained_elsewhere_leaves_the_numbers_of_images_whole(
-    looped, tmp_path, monkeypatch, capsys
+    looped, tmp_path, capsys
 ) -> None:
-    monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
-    settings.cache_clear()
     weights = looped.at.store.artifacts.folder(looped.loop.reference.id) / "weights.safetensors"
     theirs = api.register_model(weights, model="small-resnet", data=looped.dataset.id).id
     assert [slim("evaluate", "--model", theirs, "--split", split) for split in ("test", "val")] == [0, 0]
@@ -84,11 +67,10 @@ def test_models_on_two_splits_are_told_apart_and_one_trained_elsewhere_leaves_th
     assert shown == [("test", 60, 0), ("test", None, 0), ("val", None, 0)] and isinstance(shown[0][1], int)
     assert slim("compare", of_slim) == 0
     assert "Models on test of demo, in %" in capsys.readouterr().out
-    settings.cache_clear()
 
 
-def test_two_models_of_one_method_and_seed_are_told_apart_in_the_first_table(finished_home, capsys) -> None:
-    slim_, erm = (finished_home.outcomes[name].evaluation for name in ("slim", "erm"))
+def test_two_models_of_one_method_and_seed_are_told_apart_in_the_first_table(looped, capsys) -> None:
+    slim_, erm = (looped.outcomes[name].evaluation for name in ("slim", "erm"))
     show_comparison(frame_of(slim_, erm))
     different, *_ = capsys.readouterr().out.split("Accuracy in % per group")
     assert slim_.spec["model"] not in different
@@ -98,11 +80,7 @@ def test_two_models_of_one_method_and_seed_are_told_apart_in_the_first_table(fin
 
 
 @pytest.mark.slow
-def test_a_data_set_that_is_named_goes_before_the_newest_one(
-    looped, plain_folder, tmp_path, monkeypatch, capsys
-) -> None:
-    monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
-    settings.cache_clear()
+def test_a_data_set_that_is_named_goes_before_the_newest_one(looped, plain_folder, tmp_path, capsys) -> None:
     assert slim("train", "--data", plain_folder, "--model", "small-resnet", "--epochs", 1) == 0
     assert slim("evaluate") == 0
     capsys.readouterr()
@@ -120,4 +98,3 @@ def test_a_data_set_that_is_named_goes_before_the_newest_one(
     ):
         assert slim(*refused) == 2
         assert said in " ".join(capsys.readouterr().err.split())
-    settings.cache_clear()

@@ -15,16 +15,8 @@ from slim_core.store import Store
 from tests.slim_core.cli.commands import slim
 
 
-@pytest.fixture
-def home(looped, monkeypatch):
-    """The store of the looped fixture as SLIM_HOME."""
-    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
-    settings.cache_clear()
-    yield looped.at.store.settings.home
-    settings.cache_clear()
-
-
-def test_a_step_that_was_done_before_says_so_and_how_it_is_done_again(home, looped, capsys):
+@pytest.mark.usefixtures("looped_home")
+def test_a_step_that_was_done_before_says_so_and_how_it_is_done_again(looped, capsys):
     options = ("evaluate", "--model", looped.loop.reference.id, "--split", "val", "--no-attention", "--device", "cpu")
     assert slim(*options) == 0
     assert "Done before" not in capsys.readouterr().err
@@ -52,7 +44,7 @@ def module(monkeypatch):
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("looped_home")
 def test_a_checkpoint_that_is_not_there_is_one_sentence_and_exit_code_2(capsys):
     assert slim("report", "nothing.pt", "--arch", "small-resnet") == 2
     said = capsys.readouterr().err
@@ -60,7 +52,7 @@ def test_a_checkpoint_that_is_not_there_is_one_sentence_and_exit_code_2(capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("home", "module")
+@pytest.mark.usefixtures("looped_home", "module")
 def test_a_network_without_a_map_is_trained_and_evaluated_and_says_why_it_has_no_attention(looped, capsys):
     train = ("train", "--data", looped.dataset.id, "--model", "networks_of_a_test:flat", "--epochs", 1, "--lr", 0.01)
     assert slim(*train, "--device", "cpu") == 0
