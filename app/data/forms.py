@@ -25,7 +25,7 @@ from slim_core.formatting import counted, is_or_are
 from slim_core.settings import settings
 
 if TYPE_CHECKING:
-    from slim_core.data.checks.files import Thoroughness
+    from slim_core.data import Thoroughness
 
 SNIFF = "detect"
 PATH, NAME, ARCHIVE, REFUSED = "import-path", "import-name", "import-archive", "import-refused"  # of the session

@@ -1,4 +1,4 @@
-"""The command line ``slim``: its entry. The commands are wired in wiring.py, which takes a second to import."""
+"""The command line ``slim``: its entry. The commands are wired in wiring.py."""
 
 from __future__ import annotations
 

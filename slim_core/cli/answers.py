@@ -25,15 +25,12 @@ from slim_core.cli.kit.tables import table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.formatting import counted, percent
 from slim_core.result_files import output_file
-from slim_core.store.campaigns.campaigns import still_needed
-from slim_core.store.campaigns.consensus import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
 UNDO, STOP = "z", "q"
-QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + f", {UNDO} undo, {STOP} stop"
 _OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
 FileAction = Annotated[Literal["export", "import"], typer.Argument(help="export writes the file, import reads it.")]
 
@@ -151,8 +148,11 @@ def _ask(store: Store, campaign: Campaign) -> None:
 
 def _asked(*, can_undo: bool) -> int | str:
     """What a person answers, UNDO of the answer before, or STOP; asked again after a slip."""
+    from slim_core.store.campaigns.consensus import KEYS, WORDS, value_of
+
+    question = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + f", {UNDO} undo, {STOP} stop"
     while True:
-        word = str(typer.prompt(QUESTION)).strip().lower()
+        word = str(typer.prompt(question)).strip().lower()
         if word in (UNDO, STOP):
             if can_undo or word == STOP:
                 return word
@@ -165,6 +165,8 @@ def _asked(*, can_undo: bool) -> int | str:
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:
+    from slim_core.store.campaigns.campaigns import still_needed
+
     state = store.campaigns.progress(campaign.id)
     say(
         f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']:,} of {state['total']:,} answered "

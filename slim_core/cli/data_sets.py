@@ -13,9 +13,9 @@ import typer
 
 from slim_core.cli.kit.bench import BY, open_store
 from slim_core.cli.kit.console import Json, escaped, say, say_as_it_is, write_json
-from slim_core.cli.kit.options import add_command, numbers, pairs
+from slim_core.cli.kit.options import add_command, add_later, numbers, pairs
 from slim_core.cli.kit.tables import table
-from slim_core.data.checks.files import Thoroughness
+from slim_core.data import Thoroughness
 from slim_core.errors import PathRefusedError
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    add_later(app, "demo", demo, _add_demo)
+    app.command("studio", epilog="Example: slim studio --port 8502")(studio)
+    app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
+    app.command("datasets", epilog="Example: slim datasets")(datasets)
+
+
+def _add_demo(app: typer.Typer) -> None:
+    """Its help lists every set."""
     from slim_core.data.sets import SETS, set_parameters
 
     listed = "\n\n".join(f"{name}: {demo.about}" for name, demo in SETS.items())
@@ -39,9 +47,6 @@ def add_to(app: typer.Typer) -> None:
     asked = set_parameters()
     in_words = {name: "of the set" for name in asked if name != "seed"}
     add_command(app, "demo", demo, f"{listed}\n\n{example}", asked, in_words)
-    app.command("studio", epilog="Example: slim studio --port 8502")(studio)
-    app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
-    app.command("datasets", epilog="Example: slim datasets")(datasets)
 
 
 Port = Annotated[int, typer.Option(help="Of the dashboard, on this machine.")]

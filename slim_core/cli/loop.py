@@ -27,7 +27,7 @@ from slim_core.cli.kit.console import (
     write_json,
     write_text,
 )
-from slim_core.cli.kit.options import add_command, numbers, on_command_line
+from slim_core.cli.kit.options import add_command, add_later, numbers, on_command_line
 from slim_core.cli.kit.tables import table
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.formatting import UNKNOWN, in_percent, percent, rounded
@@ -63,14 +63,24 @@ class Failure(NamedTuple):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands; the help of export lists every form."""
-    from slim_core.export.writing import FORMS
+    """Register the commands."""
+    add_later(app, "run", run, _add_run)
+    app.command("compare", epilog="Example: slim compare --html compare.html --csv compare.csv")(compare)
+    add_later(app, "export", export, _add_export)
+
+
+def _add_run(app: typer.Typer) -> None:
     from slim_core.runs.loop_runs import LoopConfig
 
     in_words = {"model": "by the data set", "size": "a share of train"}
     example = "Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json"
     add_command(app, "run", run, example, on_command_line(LoopConfig), in_words)
-    app.command("compare", epilog="Example: slim compare --html compare.html --csv compare.csv")(compare)
+
+
+def _add_export(app: typer.Typer) -> None:
+    """Its help lists every form."""
+    from slim_core.export.writing import FORMS
+
     listed = "\n\n".join(f"{form.name}, of {' or '.join(form.of)}: {form.title}" for form in FORMS.values())
     example = "Example: slim export latest subset-csv subset --overwrite"
     app.command("export", epilog=f"{listed}\n\n{example}")(export)

@@ -12,7 +12,6 @@ from slim_core.cli.kit.console import Yes, clock, confirm, console, errors, esca
 from slim_core.cli.kit.tables import table
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.formatting import counted, first_few
-from slim_core.store.runs.rows import UNFINISHED, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -47,6 +46,7 @@ def runs(
     Seconds are of computing; of a pass in shards, from its first shard to its end.
     """
     from slim_core.steps.specs import step_named
+    from slim_core.store.runs.rows import label_of
 
     if run_id is not None:
         _print_log(run_id, kind, limit)
@@ -77,6 +77,7 @@ def runs(
 def _print_log(run_id: str, kind: str | None, lines: int) -> None:
     """The end of a log on stdout; above it, on stderr, the status and message of the run."""
     from slim_core.store.runs.log import tail, why_missing
+    from slim_core.store.runs.rows import label_of
 
     if kind is not None:
         raise SpecRefusedError("--kind is of the list of runs: leave it out beside the id of one.")
@@ -100,6 +101,8 @@ def _print_log(run_id: str, kind: str | None, lines: int) -> None:
 
 def stop(run_ids: Ids) -> None:
     """Stop runs: waiting ones at once, running ones within seconds. Their checkpoints are kept for a retry."""
+    from slim_core.store.runs.rows import label_of
+
     store = open_store()
 
     def end(run: Run) -> None:
@@ -122,6 +125,8 @@ def retry(run_ids: Ids) -> None:
 
     Each resumes from its last checkpoint, where it has one.
     """
+    from slim_core.store.runs.rows import UNFINISHED
+
     store = open_store()
     queued: set[str] = set()
 

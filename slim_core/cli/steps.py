@@ -23,12 +23,10 @@ from slim_core.cli.kit.console import (
     writable,
     write_json,
 )
-from slim_core.cli.kit.options import RunOptions, add_command, add_step, on_command_line
+from slim_core.cli.kit.options import RunOptions, add_command, add_later, add_step, on_command_line
 from slim_core.cli.kit.tables import table
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.formatting import UNKNOWN, in_percent
-from slim_core.parameters import Parameter
-from slim_core.steps.specs import OF_IMAGES, STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -46,8 +44,7 @@ def add_to(app: typer.Typer) -> None:
     add_step(app, "space", space, example="slim space --n-neighbors 15 --n-clusters 4")
     add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 --threshold 0.6")
     add_step(app, "evaluate", evaluate, example="slim evaluate --split test")
-    example = "Example: slim report resnet50.pt waterbirds-folder --html report.html"
-    add_command(app, "report", report, example, _of_images())
+    add_later(app, "report", report, _add_report)
     example = """slim submit --spec '{"kind": "evaluate", "dataset": "d-x7k2m9qa4t", "model": "r-b5n8w3ve6y"}'"""
     app.command("submit", epilog=f"Example: {example}")(submit)
 
@@ -255,9 +252,12 @@ def show_way_to_environments(run: Run) -> None:
     )
 
 
-def _of_images() -> dict[str, Parameter]:
+def _add_report(app: typer.Typer) -> None:
+    from slim_core.steps.specs import OF_IMAGES, STEPS
+
     asked = on_command_line(STEPS["train"].spec)
-    return {name: asked[name] for name in OF_IMAGES}
+    example = "Example: slim report resnet50.pt waterbirds-folder --html report.html"
+    add_command(app, "report", report, example, {name: asked[name] for name in OF_IMAGES})
 
 
 def report(

@@ -17,6 +17,7 @@ from slim_core import removed
 from slim_core.cli import answers, data_sets, home, loop, runs, steps
 from slim_core.cli.kit.console import ReportedInterrupt, console, refuse, tell
 from slim_core.cli.kit.interrupt import WHATEVER_WAS_DONE
+from slim_core.cli.kit.options import Later
 from slim_core.errors import SettingRefusedError, SlimError, SpecRefusedError, is_full_disk
 from slim_core.settings import NO_DIRECTORY
 
@@ -31,6 +32,7 @@ class Commands(TyperGroup):
         if args and args[0] not in self.commands and (served := removed.COMMANDS.get(args[0])):
             raise SpecRefusedError(f"slim {args[0]} was removed. {served}")
         name, command, rest = super().resolve_command(ctx, args)
+        command = command.whole if isinstance(command, Later) else command
         known = {flag for each in getattr(command, "params", ()) for flag in (*each.opts, *each.secondary_opts)}
         for flag in (word.partition("=")[0] for word in rest if word.startswith("--")):
             served = removed.TRAINING.get(flag.removeprefix("--").removeprefix("no-").replace("-", "_"))

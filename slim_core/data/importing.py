@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data import unpacking
+from slim_core.data import Thoroughness, unpacking
 from slim_core.data.checks.build import build_table
 from slim_core.data.checks.counts import check_table
-from slim_core.data.checks.files import Prober, Thoroughness, causes_of, check_files, without
+from slim_core.data.checks.files import Prober, causes_of, check_files, without
 from slim_core.data.draft import Draft, Importer
 from slim_core.data.images.codec import MAX_PIXELS, stand_in_refusal
 from slim_core.data.importers.coco import Coco

@@ -24,6 +24,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))  # what is named there was so when they were made
 BLOCK = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 SLIM: Any = typer.main.get_command(app)
+SLIM.commands = {name: getattr(command, "whole", command) for name, command in SLIM.commands.items()}
 
 
 def anchors(page: Path) -> set[str]:

@@ -114,6 +114,15 @@ def test_each_light_module_can_be_imported_first() -> None:
     subprocess.run([sys.executable, "-c", f"import subprocess, sys\n{checks}"], cwd=ROOT, check=True)
 
 
+def test_the_list_of_all_commands_waits_for_no_table_and_no_database() -> None:
+    asked = (
+        "from contextlib import suppress\nfrom slim_core.cli import main\nwith suppress(SystemExit): main(['--help'])"
+    )
+    loaded = loaded_by(asked)
+    assert "slim_core.cli.wiring" in loaded
+    assert not loaded & {"pandas", "sqlalchemy", "slim_core.store", "slim_core.steps.specs", *HEAVY, *SLOW}
+
+
 @pytest.mark.slow
 def test_the_parent_of_a_worker_never_imports_torch() -> None:
     assert not loaded_by("import workers.__main__, workers.queue, workers.local, workers.queue") & set(HEAVY)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from slim_core.cli.kit.bench import bench
 from slim_core.cli.kit.console import Device, Force, Priority, Queued
 from slim_core.errors import SpecRefusedError, quoted
-from slim_core.parameters import Config, Parameter, parameters
-from slim_core.steps.specs import STEPS
 
 if TYPE_CHECKING:
     from slim_core.cli.kit.progress import ProgressWorkbench
+    from slim_core.parameters import Config, Parameter
 
 Command = Callable[..., None]
 _TYPED_AS: dict[type, Any] = {tuple: str, dict: list[str]}
@@ -38,12 +39,44 @@ class RunOptions:
         return bench(self.queue, self.device, self.priority)
 
 
+class Later(TyperCommand):
+    """A command that is made whole where it is used: its options are fields of specs, whose imports take a second, and
+    the list of all commands needs none of them.
+    """
+
+    def __init__(self, make: Callable[[typer.Typer], None], **listed: Any) -> None:
+        super().__init__(**listed)
+        self.make = make
+
+    @cached_property
+    def whole(self) -> Any:  # a command of click, or of the copy of it in newer typer
+        """The command with its options."""
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+        self.make(alone)
+        return typer.main.get_command(alone)
+
+
+def add_later(app: typer.Typer, name: str, command: Command, make: Callable[[typer.Typer], None]) -> None:
+    """Register a command that ``make`` adds to an app of its own once somebody uses it."""
+
+    def listed() -> None:
+        """Stands in the list of all commands."""
+
+    app.command(name, cls=partial(Later, make), help=inspect.getdoc(command))(listed)  # type: ignore[arg-type]
+
+
 def add_step(app: typer.Typer, kind: str, command: Command, *, example: str) -> None:
     """Register the command of a step: the settings are the fields of its spec, and of the configs that it holds."""
-    spec = STEPS[kind].spec
-    held = {name: on_command_line(config) for name, config in spec.holds.items()}
-    asked, has_device = on_command_line(spec), spec.queue == "gpu"
-    add_command(app, kind, command, f"Example: {example}", asked, spec.in_words, held, has_device=has_device)
+
+    def make(alone: typer.Typer) -> None:
+        from slim_core.steps.specs import STEPS
+
+        spec = STEPS[kind].spec
+        held = {name: on_command_line(config) for name, config in spec.holds.items()}
+        asked, has_device = on_command_line(spec), spec.queue == "gpu"
+        add_command(alone, kind, command, f"Example: {example}", asked, spec.in_words, held, has_device=has_device)
+
+    add_later(app, kind, command, make)
 
 
 def add_command(
@@ -90,6 +123,8 @@ def add_command(
 
 def on_command_line(config: type[Config]) -> dict[str, Parameter]:
     """Name -> parameter, for those that have an option."""
+    from slim_core.parameters import parameters
+
     return {each.name: each for each in parameters(config).values() if each.display.on_command_line}
 
 

@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from slim_core.data import Thoroughness
 from slim_core.data.images.codec import (
     DARK_UP_TO,
     STORED,
@@ -46,7 +46,6 @@ CHUNK = 200  # files a process takes at once, and between two reports of progres
 REPORT_S = 1.0  # seconds between two of them at most: files may be large
 BEGINNING = 16_384  # bytes: photographs differ within them, and of many a size is shared by another
 Digest = Callable[[str], bytes]
-Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
 FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
 SAMPLE_SEED = 0
 MAY_HOLD_FRAMES = (".gif", ".tif", ".tiff", ".webp")
