@@ -41,7 +41,7 @@ from slim_core.evaluation.comparison import (
     worst_groups,
 )
 from slim_core.evaluation.predictions import SPLITS, compared_frames, spaces_of
-from slim_core.evaluation.report import OF_SPACES, collect, render
+from slim_core.evaluation.report import OF_SPACES
 from slim_core.formatting import counted, interval, is_or_are, percent, shortened, to_csv
 from slim_core.metrics import (
     ADJUSTED,
@@ -588,12 +588,7 @@ def show_export(dataset: Dataset, chosen: SelectedRuns) -> None:
     link = st.context.url
     ids, baseline, after = chosen.rows.index.tolist(), chosen.baseline, st.query_params.get("after")
     address = f"{link}?{_query()}" if link else None
-    store, compared = session.store(), chosen.compared
-
-    def report() -> bytes:
-        runs = [compared.evaluations[one] for one in ids]
-        return render(collect(store, runs, baseline, ancestry=compared.ancestry, after=after, link=address)).encode()
-
+    compared = chosen.compared
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"{len(ids):,} of {len(compared.rows):,} runs ticked. More columns: the eye icon above the table.",
@@ -603,9 +598,9 @@ def show_export(dataset: Dataset, chosen: SelectedRuns) -> None:
             "CSV", lambda: to_csv(chosen.rows, index=True).encode(), f"compare-{dataset.name}.csv", "text/csv",
             icon="table", help="The ticked rows with all metrics; rates from 0 to 1.",
         )  # fmt: skip
-        export.download_button(
-            "Report", report, f"compare-{dataset.name}.html", "text/html", icon="description",
-            help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
+        export.report_button(
+            f"compare-{dataset.name}", [compared.evaluations[one] for one in ids],
+            baseline=baseline, ancestry=compared.ancestry, after=after, link=address,
         )  # fmt: skip
         if opened := export.popover("Model"):
             with opened, errors_shown():

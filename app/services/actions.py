@@ -22,7 +22,6 @@ from slim_core.data.report import FormatRefusedError, Progress, require
 from slim_core.data.sets.digits import write_demo
 from slim_core.data.tables import noted
 from slim_core.runs.preflight import require_devices, require_possible
-from slim_core.runs.trainings import registered_model
 from slim_core.settings import settings
 from slim_core.steps.specs import parse_spec
 from slim_core.store import versions
@@ -75,20 +74,6 @@ def submit(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bo
     if created:
         wake(run)
     return run, created
-
-
-def register_model(
-    dataset: str, path: str, model: str, *, name: str | None = None, fields: Mapping[str, Any]
-) -> tuple[Run, bool]:
-    """Queue the registration of a model that was trained elsewhere (needs lead); as ``submit``.
-
-    Raises:
-        PathRefusedError, CheckpointRefusedError: there is no such file, or it lies outside the allowed folders.
-    """
-    session.acting_as("lead")
-    return submit(
-        registered_model(dataset, path, model, settings(), fields), name=name or f"{model} from {Path(path).name}"
-    )
 
 
 def stop(run_id: str) -> None:

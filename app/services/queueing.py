@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from app.services import actions, campaign_actions
 from app.services.results.comparison import compared_on, estimates_groups
 from slim_core.curation.data import SLIM
 from slim_core.data.table import require_for_space
+from slim_core.models.checkpoints import registration
 from slim_core.models.names import usual_name
 from slim_core.runs import trainings
 from slim_core.runs.methods import best_on_validation, jtt_first, jtt_second
@@ -34,6 +36,7 @@ from slim_core.runs.trainings import (
     usual_retraining,
     without_answers,
 )
+from slim_core.settings import settings
 from slim_core.steps.specs import TrainSpec, parse_spec
 from slim_core.store.runs.rows import STOPPABLE, UNFINISHED
 from slim_core.store.shapes import SCORED
@@ -376,6 +379,20 @@ def to_models(
     models = [actions.save(one, name=_seed_name(name, one.seed, seeds)) for one in specs]
     _started("training", [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)])
     return models[0]
+
+
+def to_report(
+    dataset: Dataset, path: str, model: str, *, name: str | None, fields: Mapping[str, Any]
+) -> tuple[Run, bool]:
+    """Queue the registration of a model that was trained elsewhere, its maps and its evaluation (needs lead); of them
+    its report is made.
+
+    Raises:
+        PathRefusedError, CheckpointRefusedError: there is no such file, or it lies outside the allowed folders.
+    """
+    session.acting_as("lead")
+    spec = {"kind": "train", "dataset": dataset.id, "model": model, **registration(path, settings()), **fields}
+    return to_models(spec, [0], evaluate=True, maps=True, name=name or f"{model} from {Path(path).name}")
 
 
 def to_spaces(models: Sequence[Run], split: str) -> Pipeline:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import actions, queueing
+from app.services import queueing
 from app.ui import export, pick, progress, reruns, submit
 from app.ui.messages import errors_shown, verbatim
 from app.ui.run_state import rough_duration
@@ -376,7 +376,7 @@ def _finished(dataset: Dataset, kind: str) -> dict[str, str]:
 
 
 def form(dataset: Dataset) -> None:
-    """Path, architecture and input of the model; opens the run it becomes."""
+    """Path, architecture and input of the model; opens the run it becomes, of which there is a report in the end."""
     asked = parameters(TrainSpec)
     left, middle, right = st.columns([5, 3, 3])
     path = left.text_input(
@@ -402,7 +402,7 @@ def form(dataset: Dataset) -> None:
         st.warning("Enter the path of a checkpoint above.", icon=":material/edit:")
     elif pressed:
         with errors_shown():
-            run, created = actions.register_model(dataset.id, path, model, name=name or None, fields=fields)
+            run, created = queueing.to_report(dataset, path, model, name=name or None, fields=fields)
             if not created:
                 st.toast("This model is registered already. It is shown below.", icon=":material/info:")
             pick.take("run", run.id)

@@ -51,13 +51,16 @@ with st.container(horizontal=True, vertical_alignment="center"):
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
     run_state.show_described(run.id, run.name or run.kind)
     if run.status == "done":
+        children = runs.children(run.id)
+        if evaluations := [one for one in children if one.kind == "evaluate" and one.status == "done"]:
+            export.report_button(f"report-{run.id}", evaluations[-1:])
         export.show([run], ("model",))
 training.show(run)
 
 if run.status == "done" and run.spec.get("subset"):
     next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
 elif run.status == "done":
-    has_maps = any(one.kind == "gradcam" and one.status not in UNFINISHED for one in runs.children(run.id))
+    has_maps = any(one.kind == "gradcam" and one.status not in UNFINISHED for one in children)
     label = "See the maps" if has_maps or not may else "Compute the maps"
     next_step.show("see where this model looks.", "attention", label, dataset=dataset.id, model=run.id)
 elif run.status in UNFINISHED:

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
@@ -85,6 +85,20 @@ def download_button(
             return make()
 
     st.download_button(label, made, name, mime, icon=f":material/{icon}:", key=key, help=help, on_click="ignore")
+
+
+def report_button(name: str, evaluations: Sequence[Run], **shown: Any) -> None:
+    """The report of finished evaluations, made when it is pressed; ``shown``: what ``collect`` of reports takes."""
+
+    def report() -> bytes:
+        from slim_core.evaluation.report import collect, render
+
+        return render(collect(session.store(), evaluations, **shown)).encode()
+
+    download_button(
+        "Report", report, f"{name}.html", "text/html", icon="description",
+        help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
+    )  # fmt: skip
 
 
 def machine() -> str:

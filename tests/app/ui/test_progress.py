@@ -172,7 +172,7 @@ def test_it_is_not_drawn_again_for_a_run_that_it_does_not_show(show, monkeypatch
 
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries]
 APP = Path(navigation.__file__).parent
-SUBMITS = {"submit", "save", "wake", "wake_all", "run_again", "run_with", "retry", "register_model"}  # of actions
+SUBMITS = {"submit", "save", "wake", "wake_all", "run_again", "run_with", "retry"}  # of actions
 QUEUE = ("app.ui.submit", "app.ui.training", "app.services.queueing", "app.services.campaign_actions")
 
 
