@@ -46,6 +46,11 @@ def percent(rate: float | None, digits: int = 1) -> str:
     return text if text == UNKNOWN else f"{text}{NO_BREAK}%"
 
 
+def of_n(n: int) -> str:
+    """n = 1,200: how many images a rate is of; no line break parts it."""
+    return f"n{NO_BREAK}={NO_BREAK}{n:,}"
+
+
 def points(difference: float | None, digits: int = 1) -> str:
     """+1.2: a difference of rates (-1..1) in percentage points."""
     return in_percent(difference, digits, "+")

@@ -21,7 +21,7 @@ from slim_core.evaluation.charts.layout import CHOSEN, WORST, run_colours
 from slim_core.evaluation.charts.results import group_frame, group_intervals, lowest
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.verdict import can_show
-from slim_core.formatting import percent, points
+from slim_core.formatting import of_n, percent, points
 from slim_core.metrics import (
     AIOU,
     ATTENTION_PRECISION,
@@ -136,7 +136,7 @@ def _bars(name: str, models: Sequence[tuple[str, str, Mapping[str, Mapping[str, 
         for model, colour, one in found
         if one["accuracy"] is not None
     )
-    title = f"<div>{html.escape(name)} <small>n = {n:,}</small></div>"
+    title = f"<div>{html.escape(name)} <small>{of_n(n)}</small></div>"
     return f'<div class="slim-group">{images}<div>{title}<div class="bars">{rows}</div></div></div>'
 
 

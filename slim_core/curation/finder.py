@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from slim_core.data.images.codec import ImageTransform, image_size, load_mask, load_pixels, load_square
 from slim_core.errors import ImageRefusedError
-from slim_core.formatting import percent
+from slim_core.formatting import of_n, percent
 from slim_core.result_files import FINDINGS, undamaged
 from slim_core.space.clustering import davies_bouldin_k, seeded_kmeans
 from slim_core.space.environments import ClusterConfig, is_on_anything, reduce_features
@@ -107,9 +107,9 @@ class Finding:
         """Share of the class, and the accuracy with and without it, each with its n."""
         (with_it, without), words = self.accuracies, [f"{percent(self.share, 0)} of the class in train"]
         if with_it is not None:
-            words.append(f"accuracy {percent(with_it, 0)} with it (n = {self.n_with:,})")
+            words.append(f"accuracy {percent(with_it, 0)} with it ({of_n(self.n_with)})")
         if without is not None:
-            words.append(f"{percent(without, 0)} without (n = {self.n_without:,})")
+            words.append(f"{percent(without, 0)} without ({of_n(self.n_without)})")
         return ", ".join(words)
 
     def cut(self, table: ImageTable, transform: ImageTransform) -> list[NDArray[np.uint8]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from slim_core.data.checks.counts import RARE
 from slim_core.data.groups import grouping
 from slim_core.evaluation.verdict import FEW, Named
-from slim_core.formatting import counted, percent
+from slim_core.formatting import counted, of_n, percent
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -47,7 +47,7 @@ def wrong(metrics: Mapping[str, Any], split: str, *, named: Named = str) -> str:
     if worst is None:
         return "No image of a known group was evaluated."
     average, rate, name = metrics[AVERAGE], worst["accuracy"], named(worst["name"])
-    counts = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
+    counts = f"{of_n(worst['n'])}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
     any_group = "any class" if groups_are_classes(metrics) else "any group"
     if rate == 1:
         follows = f"and makes no mistake in {any_group}."

@@ -56,7 +56,7 @@ from slim_core.evaluation.predictions import (
     wrong_first,
 )
 from slim_core.evaluation.verdict import Verdict, of_runs
-from slim_core.formatting import UNKNOWN, in_percent, interval, percent, points, rounded
+from slim_core.formatting import UNKNOWN, in_percent, interval, of_n, percent, points, rounded
 from slim_core.metrics import DEFINITIONS, RATES, N, groups_are_classes, of_environments, ungrouped, worst_shown
 from slim_core.result_files import FINDINGS, ROWS
 from slim_core.store.results import AttentionResult, ModelResult
@@ -278,7 +278,7 @@ def _slice(one: Mapping[Any, Any], worst: pd.DataFrame, attention: Attention) ->
     for said in worst.to_dict("records"):
         image, overlay = (data_uri(draw(said["row"], EXAMPLE_PX)) for draw in (attention.image, attention.overlay))
         examples.append((image, overlay, f"{'✓' if said['correct'] else '✗'} {said['prediction_name']}"))
-    numbers = f"accuracy {percent(one['accuracy'])} ({interval(one['low'], one['high'])}), n = {one['n']:,}"
+    numbers = f"accuracy {percent(one['accuracy'])} ({interval(one['low'], one['high'])}), {of_n(one['n'])}"
     return Slice(str(one["name"]), numbers, examples)
 
 

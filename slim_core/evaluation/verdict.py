@@ -25,7 +25,7 @@ from slim_core.evaluation.two_models import (
     seed_pairs,
     worst_group_changed,
 )
-from slim_core.formatting import counted, in_percent, interval, percent, points
+from slim_core.formatting import counted, in_percent, interval, of_n, percent, points
 from slim_core.metrics import AVERAGE, LEAST, LEAST_PAIRS, groups_of, paired_difference, worst_judged
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def between(
         answer, reason = _over_seeds(seeds)
         first, second = (float(np.mean(each)) for each in zip(*pairs, strict=True))
         average, details = "For the seed shown: average", _spread(len(pairs), seeds)
-        ends_in_words = f"{percent(first)} to {percent(second)} on average (n = {now['n']:,})"
+        ends_in_words = f"{percent(first)} to {percent(second)} on average ({of_n(now['n'])})"
         headline = f"over {len(pairs)} seeds, the worst group went from {ends_in_words}"
     else:
         answer, reason = _of_one_training(before, was, now, outcomes, named)
@@ -224,7 +224,7 @@ def _rated(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> str:
 
 
 def _which(group: Mapping[str, Any], named: Named) -> str:
-    return f"{named(group['name'])}, n = {group['n']:,}"
+    return f"{named(group['name'])}, {of_n(group['n'])}"
 
 
 def _of_average(before: Mapping[str, Any], after: Mapping[str, Any], begins: str) -> str:
