@@ -26,6 +26,7 @@ from benchmarks.browser import find
 from benchmarks.dashboard import ROOT
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.methods import Loop
+from slim_core.runs.reporting import report
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.browser import chromium
@@ -48,6 +49,7 @@ STORY = (  # of the moving picture: a page, and what is done there
     ("overview", "One sentence says whether it is better"),
 )
 STORY_SIZE, CAPTION_PX, LASTS_MS = (1120, 700), 44, 2400
+REPORT_PX = 1000
 ANSWERED = ("0", "1", "0", "0")
 OPEN = "Open for annotators"  # name of the campaign that is pictured half answered
 FAILED = "From a checkpoint that is gone"
@@ -81,6 +83,7 @@ def main() -> int:
             with dashboard(home) as address:
                 picture_all(browser, address, list(PAGES), "filled", "light", SIZES[:1], out)
                 tell(browser, address, references, out / "loop.webp")
+            picture_report(browser, home, out / "report.webp")
             return 0
         for state, there in (("filled", home), ("failing", lost(home, Path(folder))), ("empty", Path(folder) / "new")):
             there.mkdir(exist_ok=True)
@@ -216,6 +219,22 @@ def tell(browser: Browser, address: str, references: Mapping[str, str], path: Pa
     images[0].save(path, save_all=True, append_images=images[1:], duration=lasting, loop=0, quality=72, method=6)
     log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
     context.close()
+
+
+def picture_report(browser: Browser, home: Path, path: Path) -> None:
+    """What slim report says of the reference, from top to bottom."""
+    store = Store.open(Settings(home=home))
+    reference = next(run for run in reversed(store.runs.all(kind="train")) if run.status == "done")
+    file = home / "report.html"
+    report(reference.id, at=Workbench(store, InProcess(store, device="cpu"))).save(file)
+    store.close()
+    page = browser.new_page(viewport={"width": REPORT_PX, "height": SIZES[0][1]})
+    page.goto(file.as_uri())
+    page.wait_for_timeout(FADE_MS)
+    whole = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    whole.save(path, quality=80, method=6)
+    log.info("%s: %s", path, whole.size)
+    page.close()
 
 
 def captioned(image: Image.Image, caption: str) -> Image.Image:
