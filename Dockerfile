@@ -1,5 +1,5 @@
 # One image for the dashboard and the workers: `docker compose up`, or run either command by itself.
-FROM python:3.12-slim
+FROM python:3.12-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \

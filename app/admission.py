@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\])(:[0-9]{1,5})?")  # a name or address, and a port
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'self'",
@@ -73,7 +74,7 @@ class KnownHosts:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what does not belong here with 403; pass the rest on, with our headers on its way back."""
+        """Refuse what does not belong here with 403; pass the rest on; both with our headers on the way back."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
         elif (reason := refusal(scope, settings())) is None:
@@ -81,7 +82,7 @@ class KnownHosts:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": reason[:120]})
         else:
-            await PlainTextResponse(reason, status_code=403)(scope, receive, send)
+            await PlainTextResponse(reason, status_code=403)(scope, receive, _protected(send))
 
 
 def refusal(scope: Scope, settings: Settings) -> str | None:
@@ -126,11 +127,9 @@ def _local_address(scope: Scope) -> str:
 
 
 def _name_of(host: str) -> str:
-    """The name of a Host header without its port: "[::1]:8501" is ::1."""
-    try:
-        return "" if "@" in host else (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    """The name of a Host header without its port: "[::1]:8501" is ::1; "" where it is anything but these two."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").removesuffix(".").lower() if found else ""
 
 
 def _is_local(here: str) -> bool:
@@ -155,8 +154,8 @@ def _machine_names() -> tuple[str, ...]:
 
 def _is_own(origin: str, host: str, settings: Settings) -> bool:
     """Whether a page of this origin is the dashboard's: served under the very host, or at a public address."""
-    given, public = split_address(origin), [urlsplit(url.lower())[:2] for url in settings.public_url]
-    return given.netloc != "" and (given.netloc == host or given[:2] in public)
+    public = [urlsplit(url.lower()) for url in settings.public_url]
+    return origin in {f"http://{host}", f"https://{host}", *(f"{each.scheme}://{each.netloc}" for each in public)}
 
 
 def split_address(address: str) -> SplitResult:

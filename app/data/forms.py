@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SNIFF = "detect"
 PATH, NAME, ARCHIVE, REFUSED = "import-path", "import-name", "import-archive", "import-refused"  # of the session
+LOOKED = "import-looked"  # of the session: the path typed, chosen or checked in it; a link has nothing read by itself
 SENT = "import-sent"  # of the session: the archive that was unpacked last, and its folder
 UNPACKED, AT_ONCE = "import-unpacked", "import-at-once"  # the path whose images may be unpacked; check without a press
 FILES: Mapping[Thoroughness, str] = {
@@ -46,7 +47,7 @@ _TOGETHER = (
 def show() -> tuple[ToImport, bool, str]:
     """The form; whether its button was pressed just now; why the columns of a table cannot be chosen, or ""."""
     if chosen := st.session_state.pop(f"{PATH}-chosen", None):
-        st.session_state[PATH] = chosen
+        st.session_state[PATH] = st.session_state[LOOKED] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input(
             f"Folder or metadata file on {export.machine()}",
@@ -54,6 +55,7 @@ def show() -> tuple[ToImport, bool, str]:
             help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
             key=PATH,
             bind="query-params",  # a reload keeps it
+            on_change=_look,
             width="stretch",
         )
         path = _unquoted(typed.strip())
@@ -67,7 +69,7 @@ def show() -> tuple[ToImport, bool, str]:
         name = st.text_input("Name", placeholder="as the folder or table", key=NAME, width="stretch").strip()
         files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
     options, unread = dict[str, str](), ""
-    if kind in (SNIFF, CsvTable.name) and path:
+    if kind in (SNIFF, CsvTable.name) and path and st.session_state.get(LOOKED) == typed:
         try:
             options = _columns(path)
         except SlimError as error:
@@ -75,7 +77,7 @@ def show() -> tuple[ToImport, bool, str]:
     elif kind != SNIFF:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
-    pressed = st.button("Check", type="primary") or st.session_state.pop(AT_ONCE, False)
+    pressed = st.button("Check", type="primary", on_click=_look) or st.session_state.pop(AT_ONCE, False)
     if pressed and (missing := _not_chosen(options)):
         st.error(missing)
         pressed = False
@@ -83,6 +85,11 @@ def show() -> tuple[ToImport, bool, str]:
     if path and st.session_state.get(UNPACKED) == path:
         options[unpacking.OPTION] = unpacking.YES
     return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed, unread
+
+
+def _look() -> None:
+    """Whoever types the path, or presses *Check*, has it read."""
+    st.session_state[LOOKED] = st.session_state[PATH]
 
 
 def _unquoted(path: str) -> str:
@@ -118,7 +125,7 @@ def _take_archive() -> None:
     if sent is None:
         return
     try:
-        st.session_state[PATH] = actions.unpack(sent, sent.name)
+        st.session_state[PATH] = st.session_state[LOOKED] = actions.unpack(sent, sent.name)
         st.session_state[SENT] = sent.name, st.session_state[PATH]
     except SlimError as error:
         st.session_state[REFUSED] = for_reader(error)

@@ -183,6 +183,7 @@ BAD: dict[tuple[str, str], tuple[Write, Expected]] = {
     ("a.pt", "complex numbers"): (_changed(lambda one: one.to(torch.complex64)), "refused"),
     ("a.pt", "sparse weights"): (_changed(lambda one: one.to_sparse()), "refused"),
     ("a.pt", "a bomb"): (_zip_bomb, "refused"),
+    ("a.pt", "instructions without end"): (_bytes(pickle.PROTO + b"\x02" + pickle.MARK * 20_000_000), "refused"),
     ("a.pt", "a pipe"): (_pipe, "refused"),
     ("a.pt", "a folder"): (_folder, "refused"),
     ("a.pt", "a link outside"): (_link(lambda studio: studio.canaries.text), "refused"),

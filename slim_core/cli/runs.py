@@ -161,6 +161,7 @@ def delete(
     Your images stay where they are; the answers of a campaign stay, unless its data set goes.
     """
     store = open_store()
+    store.removals.finish()  # of one that was killed: no command would name it again
     gone: set[str] = set()
 
     def remove(run: Run) -> None:

@@ -6,6 +6,7 @@ loaded where tensors are read.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import pickle
 import pickletools
@@ -42,6 +43,7 @@ PLAIN = re.compile(
 )
 _PROTOCOL = 2  # of pickle: torch.save writes it, and torch.load(weights_only=True) knows no later instruction
 _LARGEST_PICKLE = 64 * 2**20  # bytes of the instructions in a torch file; the tensors lie beside them
+_MOST_STEPS = 1_000_000  # of a file, read in some 2 s; torchvision's efficientnet_v2_l and its optimizer take 143,513
 _MOST_PICKLES = 5  # in a file of the old format: magic number, protocol, system, content, names of the storages
 _NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1")  # instructions that push a whole number
 # MemoryError: of a damaged length, that of a text in the instructions, which are short.
@@ -52,7 +54,8 @@ def check_checkpoint_file(path: Path) -> None:
     """Refuse a file that no training can start from, as far as its outside says so.
 
     Raises:
-        CheckpointRefusedError: it is missing, empty, cut, of no known format, or holds more than plain tensors.
+        CheckpointRefusedError: it is missing, empty, cut, of no known format, or holds more than plain tensors, or more
+            instructions than any network needs.
     """
     if not path.is_file():
         raise CheckpointRefusedError(f"There is no checkpoint {path}: check the path.")
@@ -60,10 +63,12 @@ def check_checkpoint_file(path: Path) -> None:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="numpy"):
                 return
-        for name in names_called(path):
-            if not PLAIN.fullmatch(name):
+        newest = 0
+        for protocol, name in _protocols_and_names(path):
+            if name and not PLAIN.fullmatch(name):
                 raise CheckpointRefusedError(runs_code(path, name))
-        if any(opcode.proto > _PROTOCOL for opcode, _ in _steps(path)):
+            newest = max(newest, protocol)
+        if newest > _PROTOCOL:
             raise CheckpointRefusedError(unreadable(path))
     except (*BROKEN, SafetensorError) as error:
         raise CheckpointRefusedError(unreadable(path)) from error
@@ -116,22 +121,19 @@ def lengths_in(path: Path) -> set[int]:
             with safe_open(path, framework="numpy") as file:
                 shapes = [file.get_slice(name).get_shape() for name in file.keys()]
             return {shape[0] for shape in shapes if len(shape) in (1, 2)}
-        with _instructions(path) as file:
-            return set(_tuples_of(file))
+        return set(_tuples_of(path))
     except (*BROKEN, SafetensorError):
         return set()
 
 
-def _tuples_of(file: IO[bytes]) -> Iterator[int]:
+def _tuples_of(path: Path) -> Iterator[int]:
     """The first number of each tuple of one or two numbers, over all pickles of a file."""
-    while file.read(len(pickle.PROTO)) == pickle.PROTO:
-        file.seek(-len(pickle.PROTO), 1)
-        numbers: list[int] = []  # that were pushed last
-        for opcode, argument, _ in pickletools.genops(file):
-            n = {"TUPLE1": 1, "TUPLE2": 2}.get(opcode.name, 0)
-            if n and len(numbers) >= n:
-                yield numbers[-n]
-            numbers = [*numbers[-1:], argument] if isinstance(argument, int) and opcode.name in _NUMBERS else []
+    numbers: list[int] = []  # that were pushed last
+    for opcode, argument in _steps(path):
+        n = {"TUPLE1": 1, "TUPLE2": 2}.get(opcode.name, 0)
+        if n and len(numbers) >= n:
+            yield numbers[-n]
+        numbers = [*numbers[-1:], argument] if isinstance(argument, int) and opcode.name in _NUMBERS else []
 
 
 def unreadable(path: Path) -> str:
@@ -148,26 +150,29 @@ def runs_code(path: Path, name: str) -> str:
     )
 
 
-def names_called(path: Path) -> Iterator[str]:
-    """The classes and functions a torch file names, "module.name", read from its instructions without running them.
+def _protocols_and_names(path: Path) -> Iterator[tuple[int, str]]:
+    """(protocol, class or function it names as "module.name", or "") of each instruction of a torch file; none is run.
 
     Raises:
         what is in BROKEN: it is no such file, or not from here on.
     """
     strings: list[str] = []  # STACK_GLOBAL takes module and name from the two strings pushed last
     for opcode, argument in _steps(path):
+        name = ""
         if opcode.name in ("GLOBAL", "INST"):
-            yield str(argument).replace(" ", ".")
+            name = str(argument).replace(" ", ".")
         elif opcode.name == "STACK_GLOBAL":
-            yield ".".join(strings[-2:])
+            name = ".".join(strings)
         elif opcode.name in ("EXT1", "EXT2", "EXT4"):
-            yield "copyreg.extension"
+            name = "copyreg.extension"
         elif isinstance(argument, str):
-            strings.append(argument)
+            strings = [*strings[-1:], argument]
+        yield opcode.proto, name
 
 
 def _steps(path: Path) -> Iterator[tuple[pickletools.OpcodeInfo, object]]:
     """(instruction, argument) of all pickles of a torch file, one behind the other."""
+    count = itertools.count(1)
     with _instructions(path) as file:
         for n in range(_MOST_PICKLES):
             ahead = file.read(len(pickle.PROTO))
@@ -175,6 +180,11 @@ def _steps(path: Path) -> Iterator[tuple[pickletools.OpcodeInfo, object]]:
             if n and ahead != pickle.PROTO:
                 return
             for opcode, argument, _ in pickletools.genops(file):
+                if next(count) > _MOST_STEPS:
+                    raise CheckpointRefusedError(
+                        f"{path} holds more than {_MOST_STEPS:,} pickle instructions, which no network needs: save its "
+                        f"tensors alone with torch.save(model.state_dict(), ...) or as safetensors."
+                    )
                 yield opcode, argument
 
 
@@ -206,13 +216,12 @@ def read_tensors(path: Path) -> object:
     """What a .safetensors or a torch file holds; a torch file is opened with weights_only.
 
     Raises:
-        CheckpointRefusedError: missing, broken, or with code inside.
+        CheckpointRefusedError: as ``check_checkpoint_file``, or broken in another way.
     """
     import torch
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise CheckpointRefusedError(f"There is no checkpoint {path}: check the path.")
+    check_checkpoint_file(path)  # first: torch would need a gigabyte for 20 MB of instructions
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -221,7 +230,7 @@ def read_tensors(path: Path) -> object:
             warnings.filterwarnings("ignore", "Validating sparse tensor", UserWarning)  # as it should
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of damaged instructions torch's unpickler raises whatever they lead it to
-        raise CheckpointRefusedError(_refusal(path)) from error
+        raise CheckpointRefusedError(unreadable(path)) from error
 
 
 def write_tensors(state: State, path: Path) -> None:
@@ -233,17 +242,6 @@ def write_tensors(state: State, path: Path) -> None:
     from safetensors.torch import save
 
     path.write_bytes(save(state))
-
-
-def _refusal(path: Path) -> str:
-    """Why torch takes no tensors from a file."""
-    try:
-        for name in names_called(path):
-            if not PLAIN.fullmatch(name):
-                return runs_code(path, name)
-    except BROKEN:
-        log.debug("%s is not a pickle from here on", path)
-    return unreadable(path)
 
 
 def state_of(content: object, path: Path) -> State:

@@ -22,7 +22,7 @@ NO_TIMM = (
     "timm is not installed: run pip install 'slim-studio[timm]' where the dashboard and the workers run, or take "
     f"{SMALL_RESNET} or a model of torchvision"
 )
-_OURS = "slim_core.models"
+_OURS = "slim_core.models.efficientnet_lite:lite0"  # the only function of ours that makes a network for its name
 _FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _ANCHOR = "resnet50"  # always there: what is read without it was not understood
 _TIMM_NAME = re.compile(r"timm:(\w+)(\.\w+)?")
@@ -89,8 +89,8 @@ def _check_timm(name: str) -> None:
 def require_allowed_module(name: str) -> None:
     """Refuse a function that may not be called here, before its module is imported.
 
-    Our own modules may always; others where this installation is for one machine, or where SLIM_MODEL_MODULES names
-    their module or a package above it.
+    Any may where this installation is for one machine; in the served mode those whose module, or a package above it, is
+    in SLIM_MODEL_MODULES, and lite0: of our own modules as of any others, most functions make no network.
 
     Raises:
         ValueError: no model has this name; the message continues "refuses model = ...:".
@@ -98,13 +98,12 @@ def require_allowed_module(name: str) -> None:
     if not _FUNCTION.match(name):
         raise ValueError("a network of your own is named as package.module:function")
     module = name.partition(":")[0]
-    allowed = (_OURS, *settings().model_modules)
-    if any(module == one or module.startswith(f"{one}.") for one in allowed):
-        return
-    if not settings().embedded:
+    allowed = settings().model_modules
+    is_allowed = name == _OURS or any(module == one or module.startswith(f"{one}.") for one in allowed)
+    if not is_allowed and not settings().embedded:
         raise ValueError(
-            f"this server takes networks from {', '.join(allowed)} only: name the module in SLIM_MODEL_MODULES where "
-            "the dashboard and the workers run"
+            f"this server takes networks from {', '.join((_OURS, *allowed))} only: name the module in "
+            "SLIM_MODEL_MODULES where the dashboard and the workers run"
         )
 
 

@@ -59,7 +59,10 @@ def test_the_names_of_this_machine_are_answered(client, host) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["rebind.test", "rebind.test:8501", "127.0.0.1.evil.example", "evil@127.0.0.1:8501", "", "["]
+    "host",
+    ["rebind.test", "rebind.test:8501", "127.0.0.1.evil.example", "evil@127.0.0.1:8501", "", "["]
+    + [f"localhost{more}" for more in ("/evil", "?evil", "#evil", ":8501/evil", ":x", ":", "\tevil", " evil", "..")]
+    + ["http://localhost", "//localhost", "[localhost]", "[::1", "::1", "[::1]evil", "[127.0.0.1]"],
 )
 def test_another_name_is_refused_in_a_sentence(client, host) -> None:
     answer = client.get("/", headers={"Host": host})
@@ -81,7 +84,9 @@ def test_names_in_the_settings_are_answered_and_such_an_address_is_our_own(clien
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8501", "http://["]
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8501", "http://[", "127.0.0.1:8501"]
+    + ["//127.0.0.1:8501", "file://127.0.0.1:8501", "x://127.0.0.1:8501", "http://127.0.0.1:8501/", ""],
 )
 def test_a_foreign_page_changes_nothing_and_opens_no_websocket(client, origin) -> None:
     assert client.post("/", headers={"Origin": origin}).status_code == 403
@@ -99,9 +104,10 @@ def test_our_own_page_does_both(client) -> None:
 
 
 def test_answers_may_not_be_framed_nor_guessed_at_nor_told_on(client) -> None:
-    headers = client.get("/").headers
-    assert headers["Content-Security-Policy"] == "frame-ancestors 'self'"
-    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "same-origin"
+    for host in ("localhost", "rebind.test"):
+        headers = client.get("/", headers={"Host": host}).headers
+        assert headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "same-origin"
 
 
 def scope(address: str, host: str) -> dict[str, object]:

@@ -399,3 +399,13 @@ def test_a_typed_path_stays_in_the_address_and_a_reload_opens_the_form_with_it(d
     app = show("data", dataset=dataset.id, **{forms.PATH: "/tmp/typed before"})
     assert app.text_input(key=forms.PATH).value == "/tmp/typed before"
     assert forms.PATH not in [field.key for field in show("data", dataset=dataset.id).text_input], "folded"
+
+
+def test_a_link_has_no_file_read_before_a_press(show, foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, preview = [], actions.preview_table
+    monkeypatch.setattr(actions, "preview_table", lambda path, file: read.append(path) or preview(path, file))
+    path = str(foreign / "photos.csv")
+    app = show("data", **{forms.PATH: path})
+    assert app.run().text_input(key=forms.PATH).value == path and read == []
+    button(app, "Check").click().run()
+    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour, local"] and read == [path]

@@ -13,6 +13,7 @@ from slim_core.cli.kit.console import clock
 from slim_core.steps.specs import STEPS, EvaluateSpec, GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.workers import Heartbeat
+from tests.killed import killed_at
 from tests.refusals import missing
 from tests.slim_core.cli.commands import said, slim
 from tests.slim_core.store.store_makers import image_table, imported
@@ -205,6 +206,17 @@ def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Data
     assert f"Run {model.id} was not deleted." in said(capsys)
     assert slim("delete", maps.id, model.id, "--cascade", "--yes") == 0
     assert store.runs.all() == []
+
+
+def test_what_a_killed_deletion_has_left_goes_with_the_next_one(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    fail(store, model)
+    folders = [store.artifacts.checkpoints(each.id).parent for each in (model, maps)]
+    killed_at("os.rename", lambda *_: True, lambda: store.runs.delete(model.id, cascade=True))
+    assert store.runs.all() == [] and all(folder.exists() for folder in folders)
+    assert slim("delete", model.id, "--cascade", "--yes") == 2 and "was deleted" in said(capsys)
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_of_several_runs_the_one_that_stays_is_named(store: Store, dataset: Dataset, capsys, monkeypatch):

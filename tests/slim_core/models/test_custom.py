@@ -253,6 +253,9 @@ def test_a_served_installation_calls_only_modules_that_it_names(module, monkeypa
     with pytest.raises(SpecRefusedError, match="SLIM_MODEL_MODULES"):
         parse_spec({"kind": "train", "dataset": "d", "model": NAME})
     check_model(f"{efficientnet_lite.__name__}:lite0")
+    for ours in ("slim_core.models.names:check_model", f"{efficientnet_lite.__name__}:Any"):
+        with pytest.raises(SpecRefusedError, match="SLIM_MODEL_MODULES"):
+            parse_spec({"kind": "train", "dataset": "d", "model": ours})
     named = Settings(redis_url="redis://localhost:6379", model_modules="other:networks_of_a_test")
     monkeypatch.setattr("slim_core.models.names.settings", lambda: named)
     check_model(NAME)
