@@ -2,18 +2,19 @@
 
 Images inside the files of a data set are written out once, after that was allowed: beside nothing of the user's, into
 ``imported/`` of SLIM_HOME, each under a fingerprint of its content. An archive that somebody sends is not trusted: only
-images and tables are taken out of it, by names that stay inside, as plain files, and no more bytes than are allowed,
-counted as they come and not as the archive promises them. Folders are counted too.
+images and tables are taken out of it, by names that stay inside, as plain files, and no more bytes than are allowed:
+an entry is never unpacked beyond the size it declares. Folders are counted too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
+import shutil
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -172,9 +173,9 @@ MOST_JSON_MB = 30  # of that: read in the process of the dashboard, it takes 25 
 MOST_FOLDERS, DEEPEST = 20_000, 30  # of the files; folders inside each other: thousands could not be removed again
 OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
 TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json")  # the import says what it does not read
+PACKED_BY = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of bzip2 and LZMA, zipfile unpacks gigabytes at once
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz")  # suffixes of files that hold others
-CHUNK = 1 << 20  # bytes
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 
 def unpack_upload(archive: BytesIO, name: str, home: Path) -> Path:
@@ -187,8 +188,8 @@ def unpack_upload(archive: BytesIO, name: str, home: Path) -> Path:
 
     Raises:
         DataRefusedError: it is not a zip archive, is broken or locked, holds nothing to use, leads out of its folder,
-            holds more than MOST_FILES files, MOST_FOLDERS folders, MOST_MB MB or MOST_JSON_MB MB of JSON, or folders
-            more than DEEPEST deep.
+            holds a file twice, more than MOST_FILES files, MOST_FOLDERS folders, MOST_UPLOAD_MB MB or MOST_JSON_MB MB
+            of JSON, or folders more than DEEPEST deep.
             Nothing is left of it then.
     """
     digest = hashlib.file_digest(archive, "sha256").hexdigest()[:12]
@@ -231,8 +232,6 @@ def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
         with _opened_zip(archive) as opened:
             _take(folder, opened, name)
     except _BROKEN as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the disk; what bzip2 refuses has no number
-            raise
         reason = str(error) or type(error).__name__
         raise DataRefusedError(f"{quoted(name)} cannot be unpacked ({reason}): make a plain zip archive.") from error
 
@@ -255,7 +254,16 @@ def _take(folder: Path, archive: zipfile.ZipFile, name: str) -> None:
             f"{quoted(name)} holds {len(entries):,} files, more than {MOST_FILES:,}: unpack it on this machine, and "
             f"register the folder."
         )
+    locked = next((one.filename for one in entries if one.flag_bits & 1), "")
+    if locked or not all(one.compress_type in PACKED_BY for one in entries):
+        what = f"{quoted(locked)} locked by a password" if locked else "files packed by bzip2, LZMA or the like"
+        raise DataRefusedError(f"{quoted(name)} holds {what}: make a plain zip archive.")
     # no file is unpacked beyond what its entry says
+    if sum(one.file_size for one in entries) > MOST_UPLOAD_MB * 1_000_000:
+        raise DataRefusedError(
+            f"{quoted(name)} unpacks to more than {MOST_UPLOAD_MB} MB: unpack it on this machine, and register the "
+            "folder."
+        )
     if sum(one.file_size for one in entries if one.filename.lower().endswith(".json")) > MOST_JSON_MB * 1_000_000:
         raise DataRefusedError(
             f"{quoted(name)} holds more than {MOST_JSON_MB} MB of JSON: unpack it on this machine, and register the "
@@ -263,12 +271,12 @@ def _take(folder: Path, archive: zipfile.ZipFile, name: str) -> None:
         )
     paths = [_inside(entry.filename, name) for entry in entries]
     _require_few_folders(paths, name)
-    left = MOST_UPLOAD_MB * 1_000_000
+    _require_one_of_each(paths, name)
     for entry, inside in zip(entries, paths, strict=True):
         path = folder / inside
         path.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as source, path.open("xb") as target:
-            left = _copied(source, target, left, name)
+            shutil.copyfileobj(source, target)
 
 
 def _require_few_folders(paths: list[Path], name: str) -> None:
@@ -286,17 +294,10 @@ def _require_few_folders(paths: list[Path], name: str) -> None:
         )
 
 
-def _copied(source: IO[bytes], target: IO[bytes], left: int, name: str) -> int:
-    """Bytes that may still come after this file."""
-    while block := source.read(CHUNK):
-        left -= len(block)
-        if left < 0:
-            raise DataRefusedError(
-                f"{quoted(name)} unpacks to more than {MOST_UPLOAD_MB} MB: unpack it on this machine, and register the "
-                "folder."
-            )
-        target.write(block)
-    return left
+def _require_one_of_each(paths: list[Path], name: str) -> None:
+    taken = Counter([*paths, *{parent for path in paths for parent in path.parents}])
+    if twice := next((path for path in paths if taken[path] > 1), None):
+        raise DataRefusedError(f"{quoted(name)} holds {quoted(str(twice))} twice: leave one of them out.")
 
 
 def _is_wanted(entry: zipfile.ZipInfo) -> bool:

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from pydantic import Field, model_validator
 
-from slim_core.data.images.codec import content_of, open_cutout, open_image
+from slim_core.data.images.codec import LONGEST_SIDES, content_of, open_cutout, open_image
 from slim_core.data.sets.demo_set import (
     MARK_COLOUR,
     POOL_SHARES,
@@ -451,6 +451,8 @@ def _is_one(file: Path, endings: tuple[str, ...]) -> bool:
 def _photograph(file: Path) -> np.ndarray:
     """(HEIGHT, width, 3) uint8."""
     image = open_image(file)
+    if image.width > LONGEST_SIDES * image.height:  # scaled to HEIGHT, a strip takes gigabytes
+        raise DataRefusedError(f"{file} is a strip of {image.width:,} x {image.height:,} pixels: replace or remove it.")
     width = max(HEIGHT // 2, round(image.width * HEIGHT / image.height))
     return np.asarray(image.resize((width, HEIGHT), Image.Resampling.LANCZOS), np.uint8)
 

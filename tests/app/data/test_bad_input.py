@@ -268,7 +268,7 @@ def test_a_disk_that_fills_up_while_an_archive_is_unpacked_leaves_nothing(show, 
     whole = archive({str(one.relative_to(good)): one.read_bytes() for one in good.rglob("*.png")})
     app = show("data")
     with monkeypatch.context() as patch:
-        patch.setattr(unpacking, "_copied", full)
+        patch.setattr(unpacking.shutil, "copyfileobj", full)
         app.file_uploader[0].upload("mine.zip", whole, "application/zip").run()
     assert "cannot be unpacked (No space left on device): free some space" in said(app)
     assert not kept(empty_home)

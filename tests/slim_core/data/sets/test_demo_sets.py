@@ -246,6 +246,14 @@ def test_what_macos_leaves_beside_images_is_no_object_and_no_photograph(tmp_path
     write_set(tmp_path / "a", left)
 
 
+def test_a_strip_among_the_photographs_is_refused_before_it_is_scaled_to_gigabytes(tmp_path):
+    demo = make_set("cutouts", source=str(put_cutouts(tmp_path / "source")), **SMALL)
+    Image.new("RGB", (50_000, 1)).save(tmp_path / "source" / "scenes" / "shore" / "0.jpg")
+    with pytest.MonkeyPatch.context() as patch, refusal(DataRefusedError, "0.jpg", "50,000 x 1"):
+        patch.setattr(Image.Image, "resize", lambda *_: pytest.fail("it was scaled"))
+        write_set(tmp_path / "set", demo)
+
+
 def test_copies_of_a_file_are_one_object_of_the_cutouts(tmp_path):
     source = put_cutouts(tmp_path / "source", objects=8)
     plain = make_set("cutouts", source=str(source), **SMALL)
