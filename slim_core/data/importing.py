@@ -15,7 +15,7 @@ from slim_core.data.checks.build import build_table
 from slim_core.data.checks.counts import check_table
 from slim_core.data.checks.files import Prober, causes_of, check_files, without
 from slim_core.data.draft import Draft, Importer
-from slim_core.data.images.codec import MAX_PIXELS, stand_in_refusal
+from slim_core.data.images.codec import stand_in_refusal
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable, tables_in
 from slim_core.data.importers.folders import (
@@ -277,18 +277,18 @@ def _unpacked(draft: Draft, limits: Settings, options: Mapping[str, str], progre
 
 
 def _drawn(draft: Draft, limits: Settings) -> Draft:
-    """With the masks that its files outline drawn; of images that are too large there are none."""
+    """With the masks that its files outline drawn, where an image has the size that they are outlined in."""
     if draft.outlines is None:
         return draft
-    outlines = [one if one is None or one.width * one.height <= MAX_PIXELS else None for one in draft.outlines]
-    if not any(outlines):
-        return draft
     folder = limits.home.resolve() / IMPORTED
-    paths, n_refused = write_masks(outlines, folder)
-    notes = [f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}."]
+    paths, n_refused = write_masks(draft.outlines, [draft.root / path for path in draft.paths], folder)
+    notes = list(draft.notes)
+    if any(paths):
+        notes.append(f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}.")
     if n_refused:
-        notes.append(f"The segmentations of {counted(n_refused, 'image')} cannot be drawn; their boxes are used.")
-    return replace(draft, masks=pd.Series(paths, draft.paths.index), notes=(*draft.notes, *notes))
+        those = f"The segmentations of {counted(n_refused, 'image')} cannot be drawn"
+        notes.append(f"{those}, or are of another size than the image file; their boxes are used.")
+    return replace(draft, masks=pd.Series(paths, draft.paths.index), notes=tuple(notes))
 
 
 def _seed(options: Mapping[str, str]) -> int:

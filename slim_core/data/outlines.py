@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from slim_core.errors import ShapeRefusedError, quoted
+from slim_core.data.images.codec import image_size
+from slim_core.errors import ImageRefusedError, ShapeRefusedError, quoted
 from slim_core.result_files import atomic_write
 
 MOST_POLYGONS = 20  # of an image
@@ -123,6 +124,7 @@ def _has_area(polygon: Polygon) -> bool:
 
 
 _FAR = 1e5  # pixels: points beyond it are brought here, which PIL can draw
+MOST_WORK = 20_000_000  # corners x rows of all polygons of an image: PIL looks at each corner in each row, in 0.5 s
 
 
 @dataclass(frozen=True)
@@ -139,25 +141,38 @@ class Outline:
         Raises:
             ValueError: one is neither polygons nor run lengths of this size.
         """
-        mask = np.zeros((self.height, self.width), bool)
-        for each in self.segmentations:
-            mask |= self._runs(each) if isinstance(each, dict) else self._polygons(each)
-        return mask
+        runs = [each for each in self.segmentations if isinstance(each, dict)]
+        mask = self._polygons([each for each in self.segmentations if not isinstance(each, dict)])
+        return mask | self._runs(runs) if runs else mask
 
-    def _polygons(self, polygons: Any) -> np.ndarray:
-        """Of [[x, y, x, y, ...], ...] in pixels; what lies outside the image is cut off."""
-        if not isinstance(polygons, list):
+    def _polygons(self, objects: Sequence[Any]) -> np.ndarray:
+        """Of [[x, y, x, y, ...], ...] in pixels for each object; what lies outside the image is cut off."""
+        if not all(isinstance(each, list) for each in objects):
             raise ValueError("a segmentation is neither a list of polygons nor run lengths")
+        polygons = [_points(each) for polygons in objects for each in polygons]
+        work = sum(len(points) * (1 + np.ptp(points[:, 1].clip(0, self.height))) for points in polygons)
+        if work > MOST_WORK:
+            raise ValueError(f"the polygons have more than {MOST_WORK:,} corners x rows")
         image = Image.new("1", (self.width, self.height))
         pen = ImageDraw.Draw(image)
-        for each in polygons:
-            points = np.asarray(each, np.float64)
-            if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
-                raise ValueError("a polygon has no three points of two numbers")
-            pen.polygon([*points.clip(-_FAR, _FAR)], fill=1)
-        return np.asarray(image, bool)
+        for points in polygons:
+            pen.polygon(points.ravel().tolist(), fill=1)
+        return np.array(image, bool)
 
-    def _runs(self, runs: dict[str, Any]) -> np.ndarray:
+    def _runs(self, objects: Sequence[dict[str, Any]]) -> np.ndarray:
+        """The runs of all objects are joined before any pixel is written, for each may cover the whole image."""
+        none = np.zeros((2, 1), np.int64)  # of no pixels: there may be no other
+        firsts, ends = np.concatenate([none, *map(self._insides, objects)], axis=1)
+        order = np.argsort(firsts, kind="stable")
+        firsts, ends = firsts[order], np.maximum.accumulate(ends[order])
+        apart = firsts[1:] > ends[:-1]
+        joined = np.stack([firsts[np.append(True, apart)], ends[np.append(apart, True)]], axis=1)
+        edges = np.concatenate([[0], joined.ravel(), [self.width * self.height]])
+        inside = np.repeat(np.arange(len(edges) - 1) % 2 == 1, np.diff(edges))
+        return inside.reshape(self.width, self.height).T
+
+    def _insides(self, runs: dict[str, Any]) -> np.ndarray:
+        """(2, N) int64: where each run inside the object begins, and where it has ended, down the columns."""
         if list(runs.get("size") or ()) != [self.height, self.width]:
             raise ValueError(f"run lengths of size {runs.get('size')} are not those of [{self.height}, {self.width}]")
         counts = runs.get("counts")
@@ -165,8 +180,16 @@ class Outline:
         n = self.width * self.height
         if lengths.ndim != 1 or not ((lengths >= 0) & (lengths <= n)).all() or lengths.sum() != n:  # a sum may wrap
             raise ValueError(f"run lengths do not add up to {self.width} x {self.height} pixels")
-        inside = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-        return inside.reshape(self.width, self.height).T
+        ends = np.cumsum(lengths)
+        return np.stack([ends - lengths, ends])[:, 1::2]
+
+
+def _points(polygon: Any) -> np.ndarray:
+    """(N, 2) float64, of [x, y, x, y, ...]."""
+    points = np.asarray(polygon, np.float64)
+    if points.ndim != 1 or len(points) < 6 or len(points) % 2 or not np.isfinite(points).all():
+        raise ValueError("a polygon has no three points of two numbers")
+    return points.clip(-_FAR, _FAR).reshape(-1, 2)
 
 
 def uncompressed(counts: str) -> list[int]:
@@ -194,22 +217,27 @@ def uncompressed(counts: str) -> list[int]:
     return lengths
 
 
-def write_masks(outlines: Sequence[Outline | None], folder: Path) -> tuple[list[str], int]:
-    """The path of each outline's mask, "" where it has no pixels; and how many outlines cannot be drawn."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = list(pool.map(lambda outline: "" if outline is None else _written(outline, folder), outlines))
+def write_masks(outlines: Sequence[Outline | None], images: Sequence[Path], folder: Path) -> tuple[list[str], int]:
+    """The path of each outline's mask, "" where it has no pixels; and how many cannot be drawn as large as the image.
+
+    Nothing is drawn by a size that a file of metadata alone names: it may be anything.
+    """
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # of 50 million pixels each takes 200 MB
+        found = list(pool.map(lambda of, image: "" if of is None else _written(of, image, folder), outlines, images))
     return [path or "" for path in found], sum(path is None for path in found)
 
 
-def _written(outline: Outline, folder: Path) -> str | None:
+def _written(outline: Outline, image: Path, folder: Path) -> str | None:
     """Where the mask lies, drawn where it is not there yet; None: it cannot be drawn."""
     try:
+        if image_size(image) != (outline.width, outline.height):
+            return None
         text = json.dumps([outline.width, outline.height, outline.segmentations])
         path = _place(text, folder)
         if path.is_file():
             return str(path)
         mask = outline.draw()
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, ImageRefusedError):
         return None
     if not mask.any():
         return ""

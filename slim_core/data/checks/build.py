@@ -103,7 +103,7 @@ def numbered(
 def _numbered(
     draft: Draft, raw: pd.Series, what: str, names: tuple[str, ...] | None, findings: Findings, *, optional: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    if _too_many(len(names or ()), what, draft, findings) or _ambiguous(names or (), what, draft, findings):
+    if _too_many(len(names or ()), what, draft, findings) or _unusable(names or (), what, draft, findings):
         return np.zeros(len(raw), np.int64), ()
     words = texts(raw)
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
@@ -189,14 +189,20 @@ def _too_many(n: int, what: str, draft: Draft, findings: Findings) -> bool:
     return n > MAX_CLASSES
 
 
-def _ambiguous(names: Sequence[str], what: str, draft: Draft, findings: Findings) -> bool:
-    """Whether names that were given, as an option may give them, leave out one or name two alike: an error."""
+def _unusable(names: Sequence[str], what: str, draft: Draft, findings: Findings) -> bool:
+    """Whether names that were given, as an option may give them, leave out one, name two alike or are too long: an
+    error.
+    """
     first: dict[str, int] = {}
     wrong = [name for at, name in enumerate(names) if not name or first.setdefault(name, at) != at]
     if wrong:
         named = f"is {quoted(wrong[0])} twice" if wrong[0] else "is an empty one"
         findings.error(f"{what}s", f"Among the {what} names for {draft.source} {named}: give each {what} its own name.")
-    return bool(wrong)
+    long = [name for name in names if len(name) > MAX_NAME]
+    if long:
+        named = f"The {what} name {quoted(long[0])} of {draft.source}"
+        findings.error(f"{what}s", f"{named} has more than {MAX_NAME} characters: shorten it.")
+    return bool(wrong or long)
 
 
 def _named(

@@ -20,12 +20,15 @@ from slim_core.data.outlines import Outline, outline
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import BOX_COLUMNS
 from slim_core.data.tables import read_json, require_own_file
+from slim_core.errors import quoted
 from slim_core.formatting import counted, first_few, is_or_are
 
 INSTANCES = "instances_"  # what the files of objects begin with in a release of COCO
 KEYS = {"images", "annotations", "categories"}
 SPLITS = ("train", "val", "test")
+NEEDED = ["image_id", "category_id", "bbox", "area", "segmentation"]  # keys of an annotation
 NO_BOX = (math.nan,) * 4
+MOST_SAID = 100  # letters of what Python says of a value, which it may repeat in full
 PEEK = 4096  # bytes of a file that are read to see whether it may be one
 
 
@@ -152,22 +155,18 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, tup
         if not content["images"]:
             nothing = pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS])
             return nothing, (0, len(content["annotations"]), 0)
-        pictures = _pictures(content["images"])
+        pictures = _pictures(content["images"], path)
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
-        objects = pd.DataFrame(content["annotations"])
-        objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area", "segmentation"])
-        objects["bbox"] = objects["bbox"].map(lambda box: box if isinstance(box, list) and box else NO_BOX)
-        objects["area"] = objects["area"].fillna(objects["bbox"].map(lambda box: float(box[2]) * float(box[3])))
-        objects["area"] = objects["area"].fillna(0)  # of a label for the whole image, as of camera traps
+        objects = _objects(content["annotations"])
         largest = objects.sort_values("area", kind="stable").groupby("image_id").tail(1)
         rows = pictures.merge(largest, left_on="id", right_on="image_id").sort_values("id", kind="stable")
         outlines = _outlines(rows, objects)
         boxes = pd.DataFrame(rows["bbox"].tolist(), columns=list(BOX_COLUMNS), index=rows.index).astype(float)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatRefusedError(
             "missing-column",
-            f"{path.name} has an image, annotation or category without its id, file_name or name, or a box that is not "
-            f"of four numbers ({error}): complete it, or take it out.",
+            f"{path.name} has an image, annotation or category without its id, file_name or name, or a size, area "
+            f"or box that is not of numbers ({str(error)[:MOST_SAID]}): complete it, or take it out.",
         ) from error
     _require_listed(rows["category_id"], kinds, path)
     folder = _folder_of(path, root, images, str(rows["file_name"].iloc[0]) if len(rows) else "")
@@ -187,13 +186,35 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, tup
     return frame, (len(pictures) - len(rows), int((~is_listed).sum()), int(mixed.sum()))
 
 
-def _pictures(images: list[Any]) -> pd.DataFrame:
+def _pictures(images: list[Any], path: Path) -> pd.DataFrame:
     """id, file_name, and width and height where they are known; raises what lacks one or is of another kind."""
-    given = pd.DataFrame(images)
-    pictures = given[["id", "file_name"]].join(given.reindex(columns=["width", "height"]))
+    given = [(one["id"], one["file_name"], one.get("width"), one.get("height")) for one in images]
+    pictures = pd.DataFrame(given, columns=["id", "file_name", "width", "height"], dtype=object)
     if not pictures["file_name"].map(lambda name: isinstance(name, str)).all():
         raise TypeError("a file_name is not text")
+    for key in ("id", "file_name"):
+        twice = pictures[key][pictures[key].duplicated()]
+        if len(twice):
+            those = f"{path.name} lists several images of the {key} {quoted(twice.iloc[0])}"
+            raise FormatRefusedError("images", f"{those}: give each its own, or take all but one out.")
     return pictures
+
+
+def _objects(annotations: list[Any]) -> pd.DataFrame:
+    """What is needed of each annotation; with keys of its own each, all of them would take a column a key."""
+    objects = pd.DataFrame([tuple(map(one.get, NEEDED)) for one in annotations], columns=NEEDED, dtype=object)
+    objects["bbox"] = objects["bbox"].map(_box)
+    objects["area"] = objects["area"].astype(float).fillna(objects["bbox"].map(lambda box: box[2] * box[3]))
+    objects["area"] = objects["area"].astype(float).fillna(0)  # of a label for the whole image, as of camera traps
+    return objects
+
+
+def _box(given: Any) -> tuple[float, ...]:
+    """(x, y, width, height); NaN where there is none."""
+    if not isinstance(given, list) or not given:
+        return NO_BOX
+    x, y, width, height = map(float, given)
+    return x, y, width, height
 
 
 def _require_listed(used: pd.Series, kinds: Mapping[Any, str], path: Path) -> None:
@@ -202,14 +223,14 @@ def _require_listed(used: pd.Series, kinds: Mapping[Any, str], path: Path) -> No
     if len(unlisted):
         raise FormatRefusedError(
             "labels",
-            f"{counted(len(unlisted), 'image')} {is_or_are(len(unlisted))} of the category {unlisted.iloc[0]}, which "
-            f"{path.name} does not list: add it to the categories there.",
+            f"{counted(len(unlisted), 'image')} {is_or_are(len(unlisted))} of the category {quoted(unlisted.iloc[0])}, "
+            f"which {path.name} does not list: add it to the categories there.",
         )
 
 
 def _outlines(rows: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
     """(N,) of each image, from all objects of its class; None where nothing is known of them."""
-    of_class = objects.groupby(["image_id", "category_id"], sort=False)["segmentation"].agg(list)
+    of_class = objects.groupby(["image_id", "category_id"], sort=False)["segmentation"].agg(list).to_dict()
     sizes = rows[["width", "height"]].astype(float).itertuples(index=False, name=None)
     keys = zip(rows["image_id"], rows["category_id"], strict=True)
     found = [outline(size, of_class[key]) for size, key in zip(sizes, keys, strict=True)]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -383,6 +384,70 @@ def test_metadata_of_another_kind_is_refused_in_a_sentence(root, limits, name, c
     (root / name).write_text(text)
     ((found, message),) = errors(root, limits)
     assert found == code and not missing(message, name)
+
+
+def coco(images=(), annotations=(), names=("a", "b"), **first):
+    """Eight images of two classes, and what is added; ``first`` goes into the first image and annotation."""
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": 16, "height": 12} for i in range(8)],
+        "annotations": [{"image_id": i, "category_id": i % 2, "bbox": [1, 2, 3, 4]} for i in range(8)],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(names)],
+    }
+    for one in first:
+        content[f"{one}s"][0] |= first[one]
+    content["images"] += images
+    content["annotations"] += annotations
+    return content
+
+
+def with_own_keys(**first):
+    """300 objects of 100 keys that no other has."""
+    return [{key: value + i for key, value in first.items()} | {f"{i}-{k}": 0 for k in range(100)} for i in range(300)]
+
+
+BEYOND = 10**400  # a number in JSON, and none that a float holds
+LONG_TEXT = "x" * 500_000
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (lambda: coco(image={"width": BEYOND}), "missing-column"),
+        (lambda: coco(image={"width": LONG_TEXT}), "missing-column"),
+        (lambda: coco(annotation={"bbox": [1, 2, BEYOND, 4]}), "missing-column"),
+        (lambda: coco(annotation={"bbox": [1, 2, LONG_TEXT, 4]}), "missing-column"),
+        (lambda: coco(annotation={"area": BEYOND}), "missing-column"),
+        (lambda: coco(annotation={"area": LONG_TEXT}), "missing-column"),
+        (lambda: coco(annotation={"image_id": [1]}), "missing-column"),
+        (lambda: coco(annotation={"category_id": {"a": 1}}), "missing-column"),
+        (lambda: coco(annotation={"category_id": LONG_TEXT}), "labels"),
+        (lambda: coco(annotations=[5]), "missing-column"),
+        (lambda: coco() | {"categories": [{"id": [1], "name": "a"}]}, "missing-column"),
+        (lambda: coco(names=[LONG_TEXT, "b"]), "labels"),
+        (lambda: coco(names=[*"ab", *map(str, range(30_000))]), None),
+        (lambda: coco(images=[one | {"file_name": f"{one['id']}.png"} for one in with_own_keys(id=9)]), None),
+        (lambda: coco(annotations=with_own_keys(image_id=9)), None),
+        (lambda: coco(images=[{"id": 0, "file_name": "again.png"}]), "images"),
+        (lambda: coco(images=[{"id": 9, "file_name": "0.png"}]), "images"),
+        (
+            lambda: coco(
+                annotation={"bbox": [1] * 100_000},
+                images=({"id": i, "file_name": f"{i}.png"} for i in range(8, 1_000)),
+                annotations=({"image_id": i, "category_id": 0, "bbox": [1, 2, 3, 4]} for i in range(8, 1_000)),
+            ),
+            "missing-column",
+        ),
+    ],
+)
+def test_any_coco_of_up_to_a_megabyte_is_read_or_refused_in_bounded_memory(root, limits, content, code):
+    (root / "coco.json").write_text(json.dumps(content()))
+    tracemalloc.start()
+    report = import_data(root, settings=limits).report
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [finding.code for finding in report.errors] == ([code] if code else [])
+    assert max(len(finding.message) for finding in report.findings) < 500
+    assert most < 100_000_000
 
 
 @pytest.mark.parametrize("name", [[], {}, 5, None])

@@ -226,14 +226,37 @@ def test_run_lengths_whose_sum_wraps_around_write_nowhere(monkeypatch):
         Outline(8, 8, (runs,)).draw()
 
 
+def test_polygons_that_zigzag_through_many_rows_are_refused_before_they_are_drawn():
+    zigzag = [number for i in range(3_000) for number in (i / 30, i % 2 * 100_000)]
+    with pytest.raises(ValueError, match="20,000,000 corners"):
+        Outline(100, 100_000, ([zigzag],)).draw()
+    with pytest.raises(ValueError, match="20,000,000 corners"):
+        Outline(100, 100_000, ([zigzag[:8]],) * 60).draw()
+    assert Outline(100, 1_000, ([zigzag],)).draw().all()
+
+
+def test_thousands_of_run_lengths_are_those_of_any_of_them_and_the_image_is_written_once(monkeypatch):
+    masks = np.random.default_rng(0).random((50, HEIGHT, WIDTH)) < np.linspace(0, 0.05, 50)[:, None, None]
+    masks[-1, -1, -1] = masks[-2, 0, 0] = True
+    written, repeat = list[int](), np.repeat
+    monkeypatch.setattr(np, "repeat", lambda *given: written.append(1) or repeat(*given))
+    drawn = Outline(WIDTH, HEIGHT, tuple(map(plain, masks)) * 200).draw()
+    assert (drawn == masks.any(axis=0)).all() and len(written) == 1 and not drawn.all()
+    assert not Outline(WIDTH, HEIGHT, (plain(masks[0]),)).draw().any()
+
+
 @pytest.mark.parametrize("empty", [[], None, {}])
 def test_an_object_without_a_segmentation_has_its_box(coco, empty):
     table, notes = coco(many([(1, empty)]))
     assert table.mask_path(0) is None and table.box(0) == (1, 2, 3, 4) and "cannot be drawn" not in notes
 
 
-def test_sizes_that_no_image_has_are_not_drawn(coco):
-    for size in ((None, None), (10**9, 10**9), (0, 5)):
+@pytest.mark.parametrize(
+    "size", [(None, None), (10**9, 10**9), (0, 5), (100, 100_000), (7_000, 7_000), (2 * WIDTH, 2 * HEIGHT)]
+)
+def test_at_a_size_that_the_image_does_not_have_nothing_is_drawn(coco, monkeypatch, size):
+    with monkeypatch.context() as patch:
+        patch.setattr(Outline, "draw", lambda _: pytest.fail("it was drawn"))
         table, notes = coco(many([(1, SQUARE)]), size=size)
         assert not (table.frame["mask"] != "").any() and "masks were drawn" not in notes
 
