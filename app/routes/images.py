@@ -111,10 +111,7 @@ def _number(text: str | float, name: str) -> float:
 
 @dataclass(frozen=True)
 class Picture:
-    """A row at ``size`` px a side; ``run``: the gradcam run whose geometry and maps are used.
-
-    The reader is shown the data set, which is ``run``'s: whoever makes one has looked that up.
-    """
+    """A row at ``size`` px a side; ``run``: the gradcam run of this data set whose geometry and maps are used."""
 
     table: ImageTable
     row: int

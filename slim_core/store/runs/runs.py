@@ -223,7 +223,7 @@ class Runs:
         """The run that ``submit`` would give for this spec in place of a new one: queued, running or done.
 
         Raises:
-            NotFoundError: the data set or the campaign does not exist, or is not shown to the reader of this store.
+            NotFoundError: the data set or the campaign does not exist.
         """
         return self._same(self._row(spec, by="", name=spec.kind, force=False, priority=0)["spec_hash"])
 
