@@ -29,13 +29,12 @@ from slim_core.data.images.codec import (
     ImageTransform,
     encode,
     image_size,
-    load_mask,
     load_picture,
     load_square,
     load_whole,
 )
 from slim_core.data.images.heat import coloured, heat_map, overlay, veil
-from slim_core.data.table import ImageTable
+from slim_core.data.table import ImageTable, load_mask
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
 from slim_core.store.runs.rows import WITH_MAPS

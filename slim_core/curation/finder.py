@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.images.codec import ImageTransform, image_size, load_mask, load_pixels, load_square
+from slim_core.data.images.codec import ImageTransform, image_size, load_pixels, load_square
+from slim_core.data.table import load_mask
 from slim_core.errors import ImageRefusedError
 from slim_core.formatting import of_n, percent
 from slim_core.result_files import FINDINGS, undamaged

@@ -29,7 +29,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from slim_core.data.images.codec import ImageTransform, box_mask, grey_mask, image_size
 from slim_core.data.outlines import Drawing
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.formatting import counted
@@ -181,6 +183,32 @@ class ImageTable:
             attribute_name=about["attribute_name"],
             attribute_names=tuple(about["attribute_names"]),
         )
+
+
+def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndarray | None:
+    """(size, size) float32 in {0, 1}: the object as drawn, its mask or its box, carried through the transform.
+
+    None where nothing is known of it. What was drawn goes before the mask, and that before the box. A grey mask counts
+    from one half up; a mask of another scale than its image is brought to the image's.
+
+    Raises:
+        ImageRefusedError: the mask or the image cannot be read.
+    """
+    drawn, mask_path, box = table.drawn.get(row), table.mask_path(row), table.box(row)
+    if drawn is None and mask_path is None and box is None:
+        return None
+    size = image_size(table.image_path(row))
+    if drawn is not None:
+        inside = drawn.mask()
+    elif mask_path is not None:
+        inside = grey_mask(mask_path)
+    else:
+        assert box is not None
+        inside = box_mask(box, *size)
+    mask = Image.fromarray(inside.astype(np.uint8) * 255)
+    if mask.size != size:
+        mask = mask.resize(size, Image.Resampling.NEAREST)
+    return (np.asarray(transform.seen(mask)) >= 128).astype(np.float32)
 
 
 def is_too_small(table: ImageTable, split: str) -> bool:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from slim_core.data.images.codec import ImageTransform, load_mask, load_pixels
-from slim_core.data.table import ImageTable
+from slim_core.data.images.codec import ImageTransform, load_pixels
+from slim_core.data.table import ImageTable, load_mask
 from slim_core.errors import MemoryRefusedError, SpecRefusedError
 from slim_core.formatting import counted
 from slim_core.models.model import Model, evaluating

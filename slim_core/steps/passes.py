@@ -32,9 +32,9 @@ from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.curation import finder
 from slim_core.data.groups import grouping, in_turn
 from slim_core.data.images import heat
-from slim_core.data.images.codec import ImageTransform, encode, load_mask, load_picture
+from slim_core.data.images.codec import ImageTransform, encode, load_picture
 from slim_core.data.images.heat import heat_map
-from slim_core.data.table import ImageTable
+from slim_core.data.table import ImageTable, load_mask
 from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.formatting import counted
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from app import session
 from slim_core.cli import data_sets, loop, steps
+from slim_core.cli.wiring import Commands
 from slim_core.curation import STRATEGIES, CurateOptions
 from slim_core.curation import curate as strategies
 from slim_core.data.sets import SETS
@@ -163,7 +164,7 @@ def loose(monkeypatch: pytest.MonkeyPatch) -> list[SpaceConfig]:
 
 def slim(*words: str) -> str:
     """What a command of the steps prints, built from the specs as they are now."""
-    cli = typer.Typer()
+    cli = typer.Typer(cls=Commands)
     for part in (steps, data_sets, loop):
         part.add_to(cli)
     done = CliRunner().invoke(cli, list(words), env={"COLUMNS": "300"}, catch_exceptions=False)

@@ -2,5 +2,5 @@
 
 Image, mask and map speak of the same pixels because all three go through ``ImageTransform`` (METHOD S1).
 
-Public: codec (open_image, image_size, encode, ImageTransform, load_pixels, load_mask), heat (heat_map, overlay).
+Public: codec (open_image, image_size, encode, ImageTransform, load_pixels), heat (heat_map, overlay).
 """

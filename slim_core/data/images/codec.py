@@ -1,6 +1,6 @@
 """Image files opened inside the allowed roots alone, decoded safely and written; and what a network sees of them.
 
-Image, mask and map go through one geometry, ``ImageTransform``. Masks are what was drawn, a mask file or a box.
+Image, mask and map go through one geometry, ``ImageTransform``.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
-
-if TYPE_CHECKING:
-    from slim_core.data.table import ImageTable
 
 _PAGES = (b"<!doctype html", b"<html")
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -535,32 +532,6 @@ def box_mask(box: tuple[float, float, float, float], width: int, height: int) ->
     x1, y1 = max(0, math.ceil(x + box_width)), max(0, math.ceil(y + box_height))
     mask[y0:y1, x0:x1] = True
     return mask
-
-
-def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndarray | None:
-    """(size, size) float32 in {0, 1}: the object as drawn, its mask or its box, carried through the transform.
-
-    None where nothing is known of it. What was drawn goes before the mask, and that before the box. A grey mask counts
-    from one half up; a mask of another scale than its image is brought to the image's.
-
-    Raises:
-        ImageRefusedError: the mask or the image cannot be read.
-    """
-    drawn, mask_path, box = table.drawn.get(row), table.mask_path(row), table.box(row)
-    if drawn is None and mask_path is None and box is None:
-        return None
-    size = image_size(table.image_path(row))
-    if drawn is not None:
-        inside = drawn.mask()
-    elif mask_path is not None:
-        inside = grey_mask(mask_path)
-    else:
-        assert box is not None
-        inside = box_mask(box, *size)
-    mask = Image.fromarray(inside.astype(np.uint8) * 255)
-    if mask.size != size:
-        mask = mask.resize(size, Image.Resampling.NEAREST)
-    return (np.asarray(transform.seen(mask)) >= 128).astype(np.float32)
 
 
 def grey_mask(path: Path) -> np.ndarray:

@@ -18,10 +18,10 @@ from app.routes import guard, images
 from app.routes.images import Picture, image_url
 from app.session import Viewer
 from slim_core.attention.thumbnails import Thumbnails
-from slim_core.data.images.codec import ImageTransform, load_mask
+from slim_core.data.images.codec import ImageTransform
 from slim_core.data.images.heat import heat_map
 from slim_core.data.importing import import_data
-from slim_core.data.table import BOX_COLUMNS, ImageTable
+from slim_core.data.table import BOX_COLUMNS, ImageTable, load_mask
 from slim_core.store import Dataset
 from tests.app.conftest import newest_done
 from tests.slim_core.store.store_makers import statements

@@ -9,6 +9,7 @@ import pytest
 from app import session
 from slim_core.curation import finder
 from slim_core.curation.finder import LOOKS, PLACES, Crop, Finding
+from slim_core.formatting import of_n
 from slim_core.result_files import FINDINGS
 from tests.app.conftest import texts
 
@@ -49,7 +50,7 @@ def test_overview_shows_what_is_suspicious_with_its_crops_once_a_class(show) -> 
     assert texts(app).count(SPOT.what()) == 1
     assert body(app).count("--side: 0.3") == len(SPOT.crops)
     assert f"run={run}" in body(app)
-    assert all(number in texts(app) for number in ("n = 100", "n = 10)"))
+    assert all(number in texts(app) for number in (of_n(100), f"{of_n(10)})"))
 
 
 def test_overview_says_nothing_where_nothing_is_suspicious_or_the_pass_is_older(show) -> None:

@@ -22,9 +22,10 @@ from slim_core.attention.attention_pass import (
     to_half,
 )
 from slim_core.attention.config import PassConfig
-from slim_core.data.images.codec import ImageTransform, load_mask
+from slim_core.data.images.codec import ImageTransform
 from slim_core.data.images.heat import heat_map
 from slim_core.data.images.heat import minmax as minmax_numpy
+from slim_core.data.table import load_mask
 from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models.build import build

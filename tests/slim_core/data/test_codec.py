@@ -18,13 +18,13 @@ from slim_core.data.images.codec import (
     encode,
     image_header,
     image_size,
-    load_mask,
     load_picture,
     load_pixels,
     open_image,
     orientation_of,
 )
 from slim_core.data.images.heat import HEAT_COLOURS, LEAST_OPAQUE, coloured, heat_map, minmax, overlay, veil
+from slim_core.data.table import load_mask
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 from tests.refusals import refusal

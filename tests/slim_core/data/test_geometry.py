@@ -17,12 +17,11 @@ from slim_core.data.images.codec import (
     LONGEST_SIDES,
     Fit,
     ImageTransform,
-    load_mask,
     load_picture,
     load_pixels,
 )
 from slim_core.data.images.heat import heat_map, map_overlay
-from slim_core.data.table import BOX_COLUMNS, ImageTable
+from slim_core.data.table import BOX_COLUMNS, ImageTable, load_mask
 
 SIZES = [(1, 1), (1, 5_000), (5_000, 1), (3, 1_000), (97, 96), (96, 97), (128, 80), (64, 64), (300, 100), (333, 777)]
 TRANSFORMS = [ImageTransform(), ImageTransform(64, 1.0), ImageTransform(33, 1.25), ImageTransform(100, 1.01)]

@@ -15,10 +15,10 @@ from PIL import Image
 
 from slim_core.data import tables as text
 from slim_core.data.choosing import preview
-from slim_core.data.images.codec import ImageTransform, load_mask, load_pixels
+from slim_core.data.images.codec import ImageTransform, load_pixels
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.table import BOX_COLUMNS, ImageTable
+from slim_core.data.table import BOX_COLUMNS, ImageTable, load_mask
 from slim_core.data.unpacking import unpack_upload
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings

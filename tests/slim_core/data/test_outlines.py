@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.data.images.codec import ImageTransform, load_mask, load_whole
+from slim_core.data.images.codec import ImageTransform, load_whole
 from slim_core.data.importing import import_data
 from slim_core.data.outlines import MOST_POINTS, MOST_POLYGONS, Drawing, Outline, uncompressed
 from slim_core.data.report import require
-from slim_core.data.table import COLUMNS, ImageTable
+from slim_core.data.table import COLUMNS, ImageTable, load_mask
 from slim_core.data.unpacking import imported_images
 from slim_core.errors import ShapeRefusedError
 from slim_core.settings import Settings

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from slim_core.data.images.codec import ImageTransform, load_mask, load_pixels
+from slim_core.data.images.codec import ImageTransform, load_pixels
+from slim_core.data.table import load_mask
 from slim_core.errors import ImageRefusedError
 from slim_core.models.inference import Pixels, split_batches, to_input
 from tests.slim_core.painted import painted_table

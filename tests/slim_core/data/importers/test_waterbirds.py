@@ -7,10 +7,11 @@ from PIL import Image
 
 from slim_core.data.draft import find_masks
 from slim_core.data.groups import grouping
-from slim_core.data.images.codec import ImageTransform, load_mask
+from slim_core.data.images.codec import ImageTransform
 from slim_core.data.importers.waterbirds_celeba import EXPECTED, Waterbirds, mask_candidates
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from slim_core.data.table import load_mask
 from slim_core.errors import PathRefusedError
 from tests.refusals import missing
 from tests.slim_core.data.faults import faults
