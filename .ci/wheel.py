@@ -2,8 +2,8 @@
 
     python3 .ci/wheel.py .venv
 
-Its environment sees the packages of the one that is named, but neither our checkout nor what only tests need. The
-demo is of a few images, so that it takes half a minute.
+The one that is named builds it. It is installed into an empty one with what it asks for, in the versions of
+constraints.txt. The demo is of a few images, so that it takes half a minute.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
-from extras import ROOT, beside
-
+ROOT = Path(__file__).parents[1]
 STATED = ("Author", "License-Expression", "Project-URL", "Classifier")
 FEW = ("--set", "digits", "--train", "200", "--val", "60", "--test", "120")
 ALLOWED = {"slim_core"}  # top-level names of the wheel
@@ -64,23 +63,14 @@ def main(environment: Path) -> int:
     """0 where everything went to its end."""
     with tempfile.TemporaryDirectory() as folder:
         there = Path(folder)
-        python = beside(environment.absolute(), there / "venv")
+        python = there / "venv" / "bin" / "python"
         wheel = built(environment.absolute() / "bin" / "python", there)
         if found := problems(wheel):
             print(f"{wheel.name}: {'; '.join(found)}", file=sys.stderr)
             return 1
-        pip = [
-            python,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "install",
-            "-q",
-            "--no-deps",
-            "--force-reinstall",
-            wheel,
-        ]
-        subprocess.run(pip, check=True)
+        subprocess.run([sys.executable, "-m", "venv", there / "venv"], check=True)
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        subprocess.run([*pip, "-c", ROOT / "constraints.txt", wheel], check=True)
         slim, home = python.with_name("slim"), there / "home"
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         told = {"cwd": there, "env": {**inherited, "SLIM_HOME": str(home)}, "check": True}
