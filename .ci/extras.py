@@ -22,6 +22,7 @@ TESTS = (
     "tests/slim_core/models/test_hugging_face.py",
     "tests/slim_core/store/test_store_s3.py",
     "tests/served/test_s3.py",
+    "tests/served/test_two_hosts.py",
 )
 
 

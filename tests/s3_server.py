@@ -25,16 +25,19 @@ BUCKET = "slim-tests"
 
 
 class Gate:
-    """A port that leads to another one; while it is shut, connections are refused and those of before are cut."""
+    """A port that leads to another one; while it is shut, connections are refused and those of before are cut.
 
-    def __init__(self, to: int) -> None:
-        self.port, self._to = free_port(), to
+    ``host``: the address of this machine that others reach it at.
+    """
+
+    def __init__(self, to: int, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.port, self._to, self._host = port or free_port(host), to, host
         self._listener: socket.socket | None = None
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.after: int | None = None  # shut it by itself once so many bytes have gone to the server
 
     def open(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=True)
+        self._listener = socket.create_server((self._host, self.port), reuse_port=True)
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,20 +13,13 @@ from app import session
 from app.routes.images import image_url
 from benchmarks import processes
 from benchmarks.page_session import PageSession
-from benchmarks.served.topology import ROOT, Topology
-from slim_core.data.importing import import_data
+from benchmarks.served.topology import Topology
 from slim_core.data.sets.digits import DemoConfig, write_demo
-from slim_core.settings import Settings
-from slim_core.steps.specs import parse_spec
-from slim_core.store import Run, Store
-from tests.s3_server import BUCKET, Gate, names, needs_s3, s3_server
+from tests.s3_server import BUCKET, names, needs_s3, s3_server
 from tests.served.conftest import needs_postgres
-from workers.queue import Queue
+from tests.served.team import SOON, URL, Team, trained, until
 
 HOST = "127.0.0.1"
-PATIENCE_S = 240.0
-URL = f"s3://{BUCKET}/team"
-SOON = {"SLIM_LEASE_S": "6", "OMP_NUM_THREADS": "1", "SLIM_ARTIFACTS_URL": URL}
 
 pytestmark = [
     needs_s3,
@@ -40,56 +30,6 @@ pytestmark = [
 ]
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    processes.until(condition, what, PATIENCE_S)
-
-
-class Team:
-    """Machines: each has a SLIM_HOME of its own."""
-
-    def __init__(self, topology: Topology, folder: Path, gate: Gate) -> None:
-        self.topology, self.folder, self.gate = topology, folder, gate
-        given = topology.settings()
-        self.settings = Settings(
-            home=folder / "here", data_roots=given.data_roots, database_url=given.database_url,
-            redis_url=given.redis_url, artifacts_url=URL,
-        )  # fmt: skip
-        self.store = Store.open(self.settings)
-        topology.stack.callback(self.store.close)
-
-    def home(self, machine: str) -> Path:
-        return self.folder / machine
-
-    def start(self, machine: str, *command: str) -> subprocess.Popen[bytes]:
-        environment = self.topology.environment("worker") | {"SLIM_HOME": str(self.home(machine))}
-        with (self.folder / f"{machine}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
-        return processes.ended_with(self.topology.stack, process)
-
-    def worker(self, machine: str) -> subprocess.Popen[bytes]:
-        """A worker service, which takes runs from now on."""
-        before = len(self.store.workers.alive())
-        process = self.start(machine, "workers")
-        until(lambda: len(self.store.workers.alive()) >= before + 2, f"the worker {machine}")
-        return process
-
-    def submit(self, **spec: Any) -> Run:
-        run, _ = self.store.runs.submit(parse_spec(spec), by="tests")
-        Queue(self.settings, self.store).submit(run)
-        return run
-
-    def fetch(self, run: Run) -> Run:
-        return self.store.runs.fetch(run.id)
-
-    def done(self, run: Run) -> Run:
-        until(lambda: self.fetch(run).ended, f"{run.kind} to end")
-        found = self.fetch(run)
-        assert found.status == "done", found.message
-        return found
-
-
 @pytest.fixture
 def team(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
     write_demo(tmp_path / "images" / "demo", DemoConfig(train=64, val=16, test=16, size=32))
@@ -98,13 +38,6 @@ def team(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iter
         topology.start_redis()
         until(topology.redis_is_healthy, "Redis to be healthy")
         yield Team(topology, tmp_path, gate)
-
-
-def trained(team: Team, epochs: int, seed: int = 0) -> Run:
-    dataset = team.store.datasets.register(import_data(team.folder / "images" / "demo", settings=team.settings))
-    return team.submit(
-        kind="train", dataset=dataset.id, model="small-resnet", epochs=epochs, batch_size=16, patience=None, seed=seed
-    )
 
 
 def test_a_chain_outlives_its_worker_and_every_machine_has_what_it_needs_from_s3(team: Team) -> None:
