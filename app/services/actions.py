@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from slim_core.data import choosing as browsing
 from slim_core.data import unpacking
+from slim_core.data.bounds import noted
 from slim_core.data.choosing import Entry, Listing, TablePreview, preview
 from slim_core.data.importing import ToImport, import_asked, import_data
 from slim_core.data.report import FormatRefusedError, Progress, require
 from slim_core.data.sets.digits import write_demo
-from slim_core.data.tables import noted
 from slim_core.runs.preflight import require_devices, require_possible
 from slim_core.settings import settings
 from slim_core.steps.specs import parse_spec

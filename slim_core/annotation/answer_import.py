@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from slim_core.data.tables import has_more_text
+from slim_core.data.parquet import has_more_text
 from slim_core.errors import AnswersRefusedError
 from slim_core.formatting import from_cell
 from slim_core.store.campaigns.answers import AnswerIn

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data import Thoroughness, unpacking
+from slim_core.data.bounds import noted
 from slim_core.data.checks.build import build_table
 from slim_core.data.checks.counts import check_table
 from slim_core.data.checks.files import Prober, causes_of, check_files, without
@@ -33,7 +34,6 @@ from slim_core.data.importers.waterbirds_celeba import CelebA, Demo, Waterbirds
 from slim_core.data.outlines import write_masks
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, Progress, describe
 from slim_core.data.table import ImageTable
-from slim_core.data.tables import noted
 from slim_core.data.unpacking import IMPORTED, refusal_of
 from slim_core.errors import quoted
 from slim_core.formatting import counted, first_few

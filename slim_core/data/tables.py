@@ -1,4 +1,4 @@
-"""A table of metadata (text, Parquet or JSON Lines): which may be opened, how much is read, and why one is refused."""
+"""A table of metadata (text, Parquet or JSON Lines), JSON and lists: how much is read, and why one is refused."""
 
 from __future__ import annotations
 
@@ -10,212 +10,38 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pandas.api.types import is_extension_array_dtype
 
+from slim_core.data.bounds import (
+    most_decoded,
+    n_bytes,
+    require_cells,
+    require_columns,
+    require_decoded,
+    require_own_file,
+    require_rows,
+)
 from slim_core.data.images.codec import stand_in_refusal
+from slim_core.data.parquet import parquet_head, read_parquet
 from slim_core.data.report import FormatRefusedError
-from slim_core.errors import PathRefusedError, first_line
-from slim_core.settings import settings
+from slim_core.errors import first_line
 
-_noted: ContextVar[list[str] | None] = ContextVar("slim-metadata", default=None)
-
-
-@contextmanager
-def noted() -> Iterator[list[str]]:
-    """The paths of all files of metadata that are asked for inside the block."""
-    files: list[str] = []
-    before = _noted.set(files)
-    try:
-        yield files
-    finally:
-        _noted.reset(before)
-
-
-def require_own_file(path: Path) -> Path:
-    """The path, where a file of metadata may be opened: a regular one, in its own folder, inside the allowed roots.
-
-    Raises:
-        FormatRefusedError: it is missing, is no file, a link out of its folder, or outside SLIM_DATA_ROOTS.
-    """
-    if (files := _noted.get()) is not None:
-        files.append(str(path))
-    if not path.is_file():  # a pipe would wait for ever
-        raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
-    if path.is_symlink() and not _is_beside(path):
-        raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
-    try:
-        settings().allowed(path)  # the links of its folders followed
-    except PathRefusedError as error:
-        raise FormatRefusedError("linked-metadata", str(error)) from error
-    return path
-
-
-def _is_beside(path: Path) -> bool:
-    """Whether a link leads to a file in its own folder, or in the cache of the Hugging Face Hub to one of its blobs."""
-    real = path.resolve()
-    snapshots = next((one for one in path.absolute().parents if one.name == "snapshots"), None)
-    blobs = () if snapshots is None else (snapshots.parent.resolve() / "blobs",)
-    return any(real.is_relative_to(folder) for folder in (path.parent.resolve(), *blobs))
-
-
-MOST_ROWS = 3_000_000
-MOST_COLUMNS = 10_000
-MOST_TEXT_MB = 1_000  # of all cells together; a million of paths have some 50
-_TEXTS = ("STRING", "JSON", "ENUM", "NONE")  # of a column of bytes
-MOST_MB = 1_000  # that a packed table has unpacked
+MOST_TEXT_GB = 4  # of a file that is read as a whole
 MOST_HEADER = 10_000_000  # letters of a table's first line
+N_WIDTHS = 3  # lines whose width is looked at: pandas refuses a later one that is wider
+BLANKS = r"\s+"  # a delimiter
 FIRST_LINE = 2  # of the rows of a text table, after its header
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a letter beyond 16 bits, as JSON writes it
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error, pa.ArrowException)  # pandas' parse errors are ValueErrors
 Reader = Callable[[Path], pd.DataFrame]
-
-
-def require_rows(path: Path, n: int) -> None:
-    """Refuse a table of more rows than can be looked at in minutes."""
-    if n > MOST_ROWS:
-        raise FormatRefusedError(
-            "rows", f"{path} has {n:,} rows, more than {MOST_ROWS:,}: split it into several data sets."
-        )
-
-
-def require_lines(path: Path, n: int) -> None:
-    """Refuse a text table of more lines than MOST_ROWS, which are not counted to their end."""
-    if n > MOST_ROWS:
-        raise FormatRefusedError("rows", f"{path} has more than {MOST_ROWS:,} lines: split it into several data sets.")
-
-
-def require_columns(path: Path, n: int) -> None:
-    """Refuse a table of more columns than pandas reads in seconds."""
-    if n > MOST_COLUMNS:
-        raise FormatRefusedError("columns", f"{path} has {n:,} columns, more than {MOST_COLUMNS:,}: leave some out.")
-
-
-def require_readable_size(path: Path, columns: Collection[str] | None = None) -> None:
-    """Refuse a Parquet file of 5 kB that takes gigabytes of memory, before it is read as it stands.
-
-    ``columns``: those that are to be read; None stands for all.
-
-    Raises:
-        FormatRefusedError: its texts have more than MOST_TEXT_MB together.
-        pa.ArrowException, OSError: it cannot be read.
-    """
-    if has_more_text(path, MOST_TEXT_MB * 1_000_000, columns):
-        raise FormatRefusedError(
-            "rows", f"The texts of {path} unpack to more than {MOST_TEXT_MB:,} MB: leave out the long ones."
-        )
-
-
-def has_more_text(source: Path | IO[bytes], most: int, columns: Collection[str] | None = None) -> bool:
-    """Whether the texts of a Parquet file have more bytes than ``most``; each is read once, however often it stands."""
-    with pq.ParquetFile(source) as file:
-        leaves = [file.schema.column(i) for i in range(len(file.schema))]
-    texts = [
-        leaf.path
-        for leaf in leaves
-        if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type in _TEXTS
-        if columns is None or leaf.path in columns or leaf.path.partition(".")[0] in columns
-    ]
-    if not texts:
-        return False
-    with pq.ParquetFile(source, read_dictionary=texts) as file:
-        for batch in file.iter_batches(columns=texts):
-            most -= sum(_length(one) for column in batch.columns for one in _texts_in(column))
-            if most < 0:
-                return True
-    return False
-
-
-def _texts_in(array: pa.Array) -> Iterator[pa.DictionaryArray]:
-    """The texts of a column, also those inside lists and objects."""
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        yield array
-    elif pa.types.is_struct(kind):
-        for i in range(kind.num_fields):
-            yield from _texts_in(array.field(i))
-    elif pa.types.is_map(kind):
-        yield from _texts_in(array.keys)
-        yield from _texts_in(array.items)
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _texts_in(array.values)
-
-
-def _length(texts: pa.DictionaryArray) -> int:
-    """Bytes of all of them."""
-    lengths: Any = pc.binary_length(texts.dictionary)
-    return pc.sum(lengths.take(texts.indices)).as_py() or 0
-
-
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Counted first: a file of 50 kB may hold millions of rows."""
-    with pq.ParquetFile(path) as file:
-        n = file.metadata.num_rows
-        require_columns(path, file.metadata.num_columns)
-        _require_names(path, file.schema_arrow.names)
-    require_rows(path, n)
-    require_readable_size(path)
-    return _with_texts(path, _as_objects(_with_index(pd.read_parquet(path))))
-
-
-def parquet_head(path: Path, n: int) -> pd.DataFrame:
-    """The first rows, at most ``n``."""
-    with pq.ParquetFile(path) as file:
-        require_columns(path, file.metadata.num_columns)
-        _require_names(path, file.schema_arrow.names)
-        require_readable_size(path)
-        first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
-        return _with_texts(path, _as_objects(_with_index(first.to_pandas())))
-
-
-def _require_names(path: Path, names: Sequence[str]) -> None:
-    """Refuse columns that share a name: pandas gives neither of them by it."""
-    name, n = Counter(names).most_common(1)[0] if names else ("", 0)
-    if n > 1:
-        raise FormatRefusedError(
-            "columns", f"{path.name} has {n} columns named {name}: rename all but the one you mean."
-        )
-
-
-def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """With the index of pandas as columns, where it has a name: the paths may be there."""
-    named = [name for name in frame.index.names if name is not None and name not in frame]
-    return frame.reset_index(level=named) if named else frame
-
-
-def _as_objects(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without those types of pandas that take no text for an empty cell, as categories and whole numbers with gaps."""
-    kinds = frame.dtypes.items()
-    own = [name for name, kind in kinds if is_extension_array_dtype(kind) and not isinstance(kind, pd.StringDtype)]
-    return frame.astype(dict.fromkeys(own, object))
-
-
-def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """Cells of bytes as the texts they are; some writers know no other.
-
-    Raises:
-        FormatRefusedError: bytes are not text in UTF-8.
-    """
-    for column in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
-        if frame[column].map(lambda cell: isinstance(cell, bytes)).any():
-            try:
-                frame[column] = frame[column].map(lambda cell: cell.decode() if isinstance(cell, bytes) else cell)
-            except UnicodeDecodeError as error:
-                raise FormatRefusedError(
-                    "bytes", f"{path} holds bytes in the column {column}, not text: write texts, or leave it out."
-                ) from error
-    return frame
 
 
 def read_text(path: Path, n: int | None = None) -> pd.DataFrame:
@@ -224,39 +50,97 @@ def read_text(path: Path, n: int | None = None) -> pd.DataFrame:
     if "\0" in header:  # without a byte order mark
         raise FormatRefusedError("unreadable-metadata", f"{path} is text in UTF-16: save it as UTF-8.")
     delimiter = sniff_delimiter(header)
-    require_columns(path, header.count(delimiter) + 1)
     frame = pd.read_csv(
-        _text_of(path) if n is None and _is_packed(path) else path,
+        _bounded(path, delimiter, n),
         sep=delimiter,
         encoding="utf-8-sig",
         dtype=str,
         keep_default_na=False,
         skip_blank_lines=False,
         skipinitialspace=True,
-        nrows=MOST_ROWS + 1 if n is None else n,
+        nrows=n,
     )
-    require_lines(path, len(frame))  # empty ones among them
     frame = _under_header(frame)
     frame.index = pd.Index(_lines_of(frame, path, whole=n is None))
     return frame[(frame != "").any(axis=1)]
 
 
-def first_line_of(path: Path) -> str:
-    """The header, or as much of it as is allowed."""
-    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as lines:
-        return lines.readline(MOST_HEADER)
-
-
-def _text_of(path: Path) -> IO[bytes]:
-    """A packed table, unpacked as far as is allowed.
+def read_blank_separated(path: Path, **layout: Any) -> pd.DataFrame:
+    """A list whose cells are parted by blanks. ``layout``: of its header, as pandas has it.
 
     Raises:
-        FormatRefusedError: it is larger than that.
+        FormatRefusedError: as ``read_table``.
     """
+    try:
+        source = _bounded(require_own_file(path), BLANKS, None)
+        frame: pd.DataFrame = pd.read_csv(source, sep=BLANKS, dtype=str, **layout)
+    except _UNREADABLE as error:
+        raise FormatRefusedError("unreadable-metadata", unreadable(path, _reason(error))) from error
+    return frame
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text that are not empty; what is no UTF-8 in them is replaced.
+
+    Raises:
+        FormatRefusedError: as ``require_own_file``, or it has too many.
+    """
+    lines = [line for line in _plain(require_own_file(path)).read_text(errors="replace").splitlines() if line.strip()]
+    require_rows(path, len(lines))
+    return lines
+
+
+def head_of(path: Path, n: int) -> str:
+    """The first letters of a text, at most ``n``; what is no UTF-8 in them is replaced."""
+    with require_own_file(path).open(encoding="utf-8", errors="replace") as file:
+        return file.read(n)
+
+
+def first_line_of(path: Path) -> str:
+    """The header, or as much of it as is allowed."""
+    return next(_first_lines(path), "")
+
+
+def _first_lines(path: Path) -> Iterator[str]:
+    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as lines:
+        while line := lines.readline(MOST_HEADER):
+            yield line
+
+
+def _plain(path: Path) -> Path:
+    if n_bytes(path) > MOST_TEXT_GB * 1e9:
+        raise FormatRefusedError(
+            "size", f"{path} has more than {MOST_TEXT_GB} GB: split it, or leave out what is not needed."
+        )
+    return path
+
+
+def _bounded(path: Path, delimiter: str, n: int | None) -> Path | IO[bytes]:
+    """What pandas may read of a text table: all, or enough for ``n`` lines.
+
+    Raises:
+        FormatRefusedError: it has too many rows, columns or both, or unpacks to too much.
+    """
+    begin = list(islice(_first_lines(path), N_WIDTHS))
+    n_columns = max((_n_cells(line, delimiter) for line in begin), default=0)
+    require_columns(path, n_columns)
+    if n is not None:
+        return io.BytesIO("".join(islice(_first_lines(path), n + 1)).encode()) if _is_packed(path) else path
+    source = _unpacked(path) if _is_packed(path) else _plain(path)
+    n_rows = max(_count(path, b"\n"), _count(path, b"\r"))  # at most: pandas also ends lines where old Macs do
+    require_rows(path, n_rows)
+    require_cells(path, n_rows, n_columns)
+    return source
+
+
+def _n_cells(line: str, delimiter: str) -> int:
+    return len(line.split()) if delimiter == BLANKS else line.count(delimiter) + 1
+
+
+def _unpacked(path: Path) -> IO[bytes]:
     with gzip.open(path) as packed:
-        content = packed.read(MOST_MB * 1_000_000 + 1)
-    if len(content) > MOST_MB * 1_000_000:
-        raise FormatRefusedError("rows", f"{path} unpacks to more than {MOST_MB:,} MB: unpack it, and name the table.")
+        content = packed.read(most_decoded(path) + 1)
+    require_decoded(path, len(content))
     return io.BytesIO(content)
 
 
@@ -270,7 +154,7 @@ def sniff_delimiter(header: str) -> str:
     header = re.sub(r'"[^"]*"', "", header)
     counts = {delimiter: header.count(delimiter) for delimiter in (",", "\t", ";", "|")}
     best = max(counts, key=lambda delimiter: counts[delimiter])
-    return best if counts[best] else r"\s+"
+    return best if counts[best] else BLANKS
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
@@ -323,16 +207,15 @@ def _under_header(frame: pd.DataFrame) -> pd.DataFrame:
 def _lines_of(frame: pd.DataFrame, path: Path, *, whole: bool) -> np.ndarray:
     """(N,) the line on which each row begins. Only where the file has more lines than rows, some cell holds a break."""
     lines = np.arange(FIRST_LINE, FIRST_LINE + len(frame))
-    if whole and _n_breaks(path) > len(frame) + 1:
+    if whole and _count(path, b"\n") > len(frame) + 1:
         breaks = sum((frame.iloc[:, i].fillna("").str.count("\n").to_numpy() for i in range(frame.shape[1])), lines * 0)
         lines[1:] += np.cumsum(breaks)[:-1]
     return lines
 
 
-def _n_breaks(path: Path) -> int:
-    """Line breaks of a text table."""
+def _count(path: Path, letter: bytes) -> int:
     with _opened(path) as file:
-        return sum(part.count(b"\n") for part in iter(partial(file.read, 1 << 20), b""))
+        return sum(part.count(letter) for part in iter(partial(file.read, 1 << 20), b""))
 
 
 def _is_packed(path: Path) -> bool:
@@ -346,7 +229,7 @@ def read_json(path: Path) -> Any:
         FormatRefusedError: as ``require_own_file``, or it holds no JSON.
     """
     try:
-        return _from_json(require_own_file(path).read_text(encoding="utf-8-sig"))
+        return _from_json(_plain(require_own_file(path)).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
         raise FormatRefusedError(
             "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
@@ -373,11 +256,16 @@ def read_json_lines(path: Path, n: int | None = None) -> pd.DataFrame:
         ValueError: a line is no object.
     """
     rows: dict[int, dict[str, str]] = {}
-    with path.open(encoding="utf-8-sig") as file:
+    columns: set[str] = set()
+    with _plain(path).open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 rows[number] = _cells(line, number)
-            if len(rows) == n or len(rows) > MOST_ROWS:
+                columns |= rows[number].keys()
+                require_rows(path, len(rows))
+                require_columns(path, len(columns))
+                require_cells(path, len(rows), len(columns))
+            if len(rows) == n:
                 break
     frame = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows), dtype="int64"), dtype=object)
     return frame.fillna("")
@@ -426,7 +314,7 @@ def header_of(path: Path) -> tuple[str, ...]:
     except (FormatRefusedError, *_UNREADABLE):
         return ()
     delimiter = sniff_delimiter(header)
-    names = header.split() if delimiter == r"\s+" else cells_of(header, delimiter)
+    names = header.split() if delimiter == BLANKS else cells_of(header, delimiter)
     return tuple(name.strip().strip('"') for name in names)
 
 

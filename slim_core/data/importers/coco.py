@@ -19,7 +19,7 @@ from slim_core.data.importers.folders import names_of, numbered, split_folders
 from slim_core.data.outlines import Outline, outline
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import BOX_COLUMNS
-from slim_core.data.tables import read_json, require_own_file
+from slim_core.data.tables import head_of, read_json
 from slim_core.errors import quoted
 from slim_core.formatting import counted, first_few, is_or_are
 
@@ -132,8 +132,7 @@ def _is_coco(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
-        with require_own_file(path).open(encoding="utf-8", errors="replace") as file:
-            head = file.read(PEEK)
+        head = head_of(path, PEEK)
         if not any(f'"{key}"' in head for key in (*KEYS, "info")):
             return False
         return set(_load(path)) >= KEYS

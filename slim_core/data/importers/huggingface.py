@@ -23,28 +23,22 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from slim_core.data.bounds import require_rows
 from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.draft import BOTH, Draft, Packed, need_columns, need_different, texts
 from slim_core.data.images.codec import stand_in_refusal
 from slim_core.data.importers.csv_table import COMMON_NAMES, alike, require_one
 from slim_core.data.importers.folders import is_hidden, split_folders
+from slim_core.data.parquet import batches_of, declared_bytes, read_columns, rows_in, schema_of
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
-from slim_core.data.tables import (
-    read_head,
-    read_table,
-    require_own_file,
-    require_readable_size,
-    require_rows,
-)
+from slim_core.data.tables import read_head, read_table
 from slim_core.errors import first_line
 from slim_core.formatting import counted, is_or_are
 
 DEEPEST = 3  # folders between a data set and its files: CONFIGURATION/SPLIT/0000.parquet
 MOST_FILES, MOST_FOLDERS = 10_000, 200  # of a folder that are looked at
-AT_ONCE = 32  # images that are in memory
 _WORDS = {word: split for split, words in SPLIT_WORDS.items() for word in (*words, split) if word.isalpha()}
 _SPLIT_OF = _WORDS | {"eval": "test", "evaluation": "test"}
 _SHARD = re.compile(r"-\d{5}-of-\d{5}(-[0-9a-f]+)?$")
@@ -211,37 +205,30 @@ class Shard:
             FormatRefusedError: it cannot be read.
         """
         with _explained(self.path):
-            found = pq.read_schema(require_own_file(self.path))
-            "".join(found.names)  # raises what Arrow itself does not look for: names that are no text
-            return found
+            return schema_of(self.path)
 
     @property
     def n_rows(self) -> int:
         """Its rows, as its metadata has them."""
         with _explained(self.path):
-            return int(pq.read_metadata(require_own_file(self.path)).num_rows)
+            return rows_in(self.path)
 
     def n_bytes(self, column: str) -> int:
         """About how much the content of the images of a column takes; 0 where none lies inside."""
         with _explained(self.path):
-            with pq.ParquetFile(require_own_file(self.path)) as file:
-                groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-                cells = (batch.column(0) for batch in file.iter_batches(AT_ONCE, columns=[column]))
-                # what the file says of one column is not asked: pyarrow ends the process where that is damaged
-                return sum(group.total_byte_size for group in groups) if any(map(_holds_content, cells)) else 0
+            # what the file says of one column is not asked: pyarrow ends the process where that is damaged
+            return declared_bytes(self.path) if any(map(_holds_content, batches_of(self.path, column))) else 0
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """These columns as a whole; without the images they are small."""
         with _explained(self.path):
-            require_readable_size(require_own_file(self.path), columns)
-            return pq.read_table(self.path, columns=list(columns), partitioning=None)
+            return read_columns(self.path, columns)
 
     def cells(self, column: str) -> Iterator[Any]:
-        """The values of a column, a few at a time."""
+        """The values of a column, one at a time."""
         with _explained(self.path):
-            with pq.ParquetFile(require_own_file(self.path)) as file:
-                for batch in file.iter_batches(AT_ONCE, columns=[column]):
-                    yield from batch.column(0).to_pylist()
+            for batch in batches_of(self.path, column):
+                yield from (cell.as_py() for cell in batch)
 
 
 @dataclass(frozen=True)
@@ -309,7 +296,8 @@ def _holds_content(column: pa.Array) -> bool:
     if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") < 0:
         return False
     held = column.field("bytes") if pa.types.is_struct(column.type) else column
-    return _is_binary(held.type) and held.null_count < len(held)
+    kind = held.type.value_type if pa.types.is_dictionary(held.type) else held.type
+    return _is_binary(kind) and held.null_count < len(held)
 
 
 def _holds_files(column: pa.Field) -> bool:

@@ -25,7 +25,7 @@ from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, n
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.sets import made_for
 from slim_core.data.sets.demo_set import MARKER, demo_marker
-from slim_core.data.tables import header_of, read_table, require_own_file, unreadable
+from slim_core.data.tables import header_of, lines_of, read_blank_separated, read_table
 from slim_core.formatting import counted
 
 METADATA = "metadata.csv"
@@ -168,7 +168,7 @@ def _ids(cub: Path, frame: pd.DataFrame) -> list[str]:
 
 def _fields(path: Path, n: int) -> list[list[str]]:
     """Blank-separated fields of each line; a line of another width is refused."""
-    lines = [line.split() for line in require_own_file(path).read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line.split() for line in lines_of(path)]
     wrong = next((number for number, line in enumerate(lines, start=1) if len(line) != n), None)
     if wrong is not None:
         raise FormatRefusedError("boxes", f"{path}, line {wrong}, should have {n} fields: repair or remove the file.")
@@ -345,10 +345,7 @@ def _read_list(path: Path) -> pd.DataFrame:
     if path.suffix == ".csv":
         return read_table(path)
     layout: dict[str, Any] = {"names": ["image_id", "split"]} if path.stem == PARTITION else {"skiprows": 1}
-    try:
-        frame: pd.DataFrame = pd.read_csv(require_own_file(path), sep=r"\s+", dtype=str, **layout)
-    except (ValueError, OSError) as error:
-        raise FormatRefusedError("unreadable-metadata", unreadable(path, str(error))) from error
+    frame = read_blank_separated(path, **layout)
     return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index(names="image_id")
 
 

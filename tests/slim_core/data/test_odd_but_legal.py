@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.data import tables as text
+from slim_core.data import bounds
 from slim_core.data.choosing import preview
 from slim_core.data.images.codec import ImageTransform, load_pixels
 from slim_core.data.importing import import_data
@@ -119,7 +119,7 @@ def test_a_packed_table_is_read_and_its_lines_are_named(root: Path, limits: Sett
 
 
 def test_a_packed_table_that_is_none_or_has_no_end_is_refused(root: Path, limits: Settings, monkeypatch) -> None:
-    monkeypatch.setattr(text, "MOST_MB", 1)
+    monkeypatch.setattr(bounds, "MOST_MB", 1)
     for content, said in (
         (gzip.compress(b"path,label\n" + b"0.png,a\n" * 200_000), "1 MB"),
         (gzip.compress(b"path,label\n0.png,a\n1.png,b\n")[:-9], "not a readable"),
