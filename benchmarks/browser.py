@@ -67,11 +67,17 @@ def visit(page: Page, url: str) -> None:
     settle(page)
 
 
+# An expander slides open: a press on what it holds would miss.
+STILL = """() => document.getAnimations().every(({ effect, playState }) =>
+  playState !== "running" || effect.target?.tagName !== "DETAILS")"""
+
+
 def settle(page: Page) -> None:
-    """Wait until the script has run to its end."""
+    """Wait until the script has run to its end, and no expander is on its way."""
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=SCRIPT_TIMEOUT_MS)
     expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.wait_for_function(STILL)
 
 
 def resident_mb(pid: int) -> float:
