@@ -2,7 +2,8 @@
 
 Label spreading at alpha -> 0 in closed form: kernel regression from the answered images, then kernel smoothing over
 all images of the class. The regression runs in logarithms, so that an image far from every answer still gets the score
-of the nearest ones, never 0/0. Of n images and L answers it takes n x L steps, and nothing grows with the square of n.
+of the nearest ones, never 0/0. Of n images and L answers it takes n x L steps, of many some n on a grid, and nothing
+grows with the square of n.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from slim_core.store.campaigns.consensus import COUNTED, RIGHT, UNSURE
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow
 BLUR_ABOVE = 4_000  # images of a class: more are smoothed on a grid, fewer pair by pair
+REGRESS_ABOVE = 200_000_000  # images x answers of a class: more are regressed on the grid, fewer pair by pair
 CELLS = 20  # of the grid in a standard deviation of the kernel
 REACH = 5.0  # standard deviations at which the blur is cut
+LEAST_DEGREE = 1e-4  # of an answered point, on the grid: with no other in reach it is 0, and a blur is no closer
 MOST_CELLS = 4_000_000  # of the grid; where a kernel is so narrow that it would have more, they are larger
 CHUNK_ENTRIES = 1_000_000  # kernel entries held at once: 8 MB an array, which stays in a processor's cache
 
@@ -67,9 +70,14 @@ def _of_class(points: np.ndarray, answers: np.ndarray, gamma: float) -> np.ndarr
     if len(np.unique(answers[known])) == 1:  # exact, and free of rounding
         return np.full(len(points), float(answers[known[0]]))
     x = standardise(points)
-    first = _regress(x, known, answers[known] == RIGHT, gamma)
-    smooth = _blur if len(points) > BLUR_ABOVE else _smooth
-    return np.asarray(np.clip(smooth(x, first, gamma), 0.0, 1.0))
+    right = answers[known] == RIGHT
+    if len(points) <= BLUR_ABOVE:
+        scores = _smooth(x, _regress(x, known, right, gamma), gamma)
+    else:
+        grid = _Grid(x, gamma)
+        regressed = len(x) * len(known) > REGRESS_ABOVE
+        scores = grid.smoothed(grid.regressed(known, right) if regressed else _regress(x, known, right, gamma))
+    return np.asarray(np.clip(scores, 0.0, 1.0))
 
 
 def standardise(points: np.ndarray) -> np.ndarray:
@@ -118,25 +126,46 @@ def _smooth(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
     return scores
 
 
-def _blur(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
-    """As ``_smooth``, by a Gaussian blur of the points on a grid: each in the nearest cell, and read in between."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
+class _Grid:
+    """Sums of the kernel over points x (n, 2), by a Gaussian blur: each in the nearest cell, and read in between."""
 
-    std = 1 / np.sqrt(2 * gamma)
-    moved = np.column_stack([_gaps_closed(x[:, axis], 2 * REACH * std) for axis in (0, 1)])
-    cell = std / CELLS
-    while np.prod(np.ceil(moved.max(axis=0) / cell) + 2) > MOST_CELLS:
-        cell *= 1.25
-    moved /= cell
-    shape = tuple((np.ceil(moved.max(axis=0)).astype(int) + 2).tolist())
-    at = np.ravel_multi_index(tuple(np.rint(moved).astype(int).T), shape)
+    def __init__(self, x: np.ndarray, gamma: float) -> None:
+        std = 1 / np.sqrt(2 * gamma)
+        moved = np.column_stack([_gaps_closed(x[:, axis], 2 * REACH * std) for axis in (0, 1)])
+        cell = std / CELLS
+        while np.prod(np.ceil(moved.max(axis=0) / cell) + 2) > MOST_CELLS:
+            cell *= 1.25
+        self._std = std / cell
+        self._places = moved / cell  # in cells
+        self._shape = tuple((np.ceil(self._places.max(axis=0)).astype(int) + 2).tolist())
+        self._cells = np.ravel_multi_index(tuple(np.rint(self._places).astype(int).T), self._shape)
+        self._x = x
+        self._of_all = self._sums(np.ones(len(x)))
 
-    def blurred(values: np.ndarray) -> np.ndarray:
-        grid = np.bincount(at, values, shape[0] * shape[1]).reshape(shape)
-        grid = gaussian_filter(grid, std / cell, mode="constant", truncate=max(REACH, cell / std))
-        return np.asarray(map_coordinates(grid, moved.T, order=1))
+    def _sums(self, values: np.ndarray, at: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """sum_m W_im values_m (n,), over the points ``at`` which the values lie."""
+        from scipy.ndimage import gaussian_filter, map_coordinates
 
-    return np.asarray(blurred(first) / blurred(np.ones(len(x))))
+        grid = np.bincount(self._cells[at], values, self._shape[0] * self._shape[1]).reshape(self._shape)
+        reach = max(REACH, 1 / self._std)
+        grid = gaussian_filter(grid, self._std, mode="constant", truncate=reach) * (2 * np.pi * self._std**2)
+        return np.asarray(map_coordinates(grid, self._places.T, order=1))
+
+    def smoothed(self, first: np.ndarray) -> np.ndarray:
+        """As ``_smooth``."""
+        return np.asarray(self._sums(first) / self._of_all)
+
+    def regressed(self, known: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """As ``_regress``; a point out of reach of all answers takes that of the nearest."""
+        from scipy.spatial import cKDTree
+
+        weights = 1 / np.sqrt(np.maximum(self._of_all[known] - 1, LEAST_DEGREE))
+        total = self._sums(weights, known)
+        near = total > 0
+        scores = np.divide(self._sums(weights * right, known), total, out=np.zeros(len(near)), where=near)
+        scores[~near] = right[cKDTree(self._x[known]).query(self._x[~near])[1]] if not near.all() else 0.0
+        scores[known] = right
+        return np.asarray(scores)
 
 
 def _gaps_closed(values: np.ndarray, widest: float) -> np.ndarray:

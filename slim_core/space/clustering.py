@@ -6,18 +6,28 @@ before a seed touches them, and k-means runs on one thread.
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+FIT_ROWS = 100_000  # that k-means is fitted on: of more rows, a seeded sample
 MINI_BATCH_ABOVE = 50_000_000  # rows x centres; one Lloyd iteration above it takes seconds
 COARSE_ABOVE = 4_000_000  # rows x centres; k-means above it takes seconds in all
+PARTS, PART_ROWS = 16, 10_000  # in which more are clustered, and the rows that say where these parts lie
+PART_ABOVE = 50_000  # rows x centres of a part that is parted further
 
 
 def canonical_order(points: np.ndarray) -> np.ndarray:
     """Order of the rows (N, d) by their values, first column first; (N,) int64."""
-    return np.asarray(np.lexsort(points.T[::-1]))
+    order = np.argsort(points[:, 0], kind="stable")
+    first = points[order, 0]
+    equal = np.flatnonzero(first[1:] == first[:-1])
+    tied = np.union1d(equal, equal + 1)  # few of many rows: further columns are looked at in these alone
+    rows = order[tied]
+    order[tied] = rows[np.lexsort(points[rows].T[::-1])]
+    return np.asarray(order)
 
 
 def seeded_kmeans(points: np.ndarray, n_clusters: int, seed: int, *, n_init: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -42,15 +52,23 @@ def seeded_kmeans(points: np.ndarray, n_clusters: int, seed: int, *, n_init: int
 def _fit(points: np.ndarray, n_clusters: int, seed: int, n_init: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
-    large = len(points) * n_clusters > MINI_BATCH_ABOVE
+    rows = _sample(points, FIT_ROWS, seed)
     model = (
         MiniBatchKMeans(n_clusters, n_init=1, batch_size=4096, random_state=seed)
-        if large
+        if len(rows) * n_clusters > MINI_BATCH_ABOVE
         else KMeans(n_clusters, n_init=n_init, random_state=seed)
     )
     with _thread_pools().limit(limits=1):  # more threads add up in any order, and the last bits decide ties
-        model.fit(points)
-    return model.labels_.astype(np.int64), model.cluster_centers_
+        model.fit(rows)
+        index = model.labels_ if len(rows) == len(points) else model.predict(points)
+    return index.astype(np.int64), model.cluster_centers_
+
+
+def _sample(points: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """At most n seeded rows of points, which are sorted."""
+    if len(points) <= n:
+        return points
+    return np.asarray(points[np.sort(np.random.default_rng(seed).choice(len(points), n, replace=False))])
 
 
 @cache
@@ -105,33 +123,48 @@ def _nearest_free(tree: object, centre: np.ndarray, n_nearest: int, picked: np.n
         n = min(4 * n, len(picked))
 
 
-def many_centres(points: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """About n centres (k, d) of points (N, d), k <= n, where k-means with all of them at once would take minutes.
+def pick_diverse(points: np.ndarray, n: int, n_nearest: int, seed: int, *, at_once: int = COARSE_ABOVE) -> np.ndarray:
+    """n distinct positions spread over points (N, d): k-means with n centres, one pick near each (S3, S9).
 
-    The points are clustered coarsely first, into about sqrt(n) parts; each part then gets its share of the centres.
+    Where that are more than ``at_once`` rows x centres, in parts, of which each gives its share: in n log n.
     """
-    index, coarse = seeded_kmeans(points, max(2, round(n**0.5)), seed, n_init=1)
-    sizes = np.bincount(index, minlength=len(coarse))
-    ends = np.floor(np.cumsum(sizes) * n / len(points) + 0.5).astype(np.int64)  # shares that add up to n
-    shares = np.diff(ends, prepend=0)
-    parts = [
-        seeded_kmeans(points[index == part], int(share), seed, n_init=1)[1]
-        for part, share in enumerate(shares)
-        if share
-    ]
-    return np.concatenate(parts)
-
-
-def pick_diverse(points: np.ndarray, n: int, n_nearest: int, seed: int) -> np.ndarray:
-    """n distinct positions spread over points (N, d): k-means with n centres, one pick near each (S3, S9)."""
     if n <= 0:
         return np.empty(0, np.int64)
     if n >= len(points):
         return np.arange(len(points))
-    many = len(points) * n > COARSE_ABOVE
-    centres = many_centres(points, n, seed) if many else seeded_kmeans(points, n, seed, n_init=1)[1]
+    if len(points) * n > at_once:
+        return _picked_in_parts(points, n, n_nearest, seed)
+    centres = seeded_kmeans(points, n, seed, n_init=1)[1]
     centres = np.resize(centres, (n, points.shape[1]))  # duplicates leave fewer centres: go round them again
     return pick_around(points, centres, n_nearest, seed)
+
+
+def _picked_in_parts(points: np.ndarray, n: int, n_nearest: int, seed: int) -> np.ndarray:
+    order = canonical_order(points)
+    index = _parts(np.ascontiguousarray(points[order], np.float64), min(PARTS, n), seed)
+    sizes = np.bincount(index, minlength=PARTS)
+    if sizes.max() == len(points):  # all are alike, or all of the sample
+        return np.asarray(order[np.random.default_rng(seed).choice(len(points), n, replace=False)])
+    ends = np.floor(np.cumsum(sizes) * n / len(points) + 0.5).astype(np.int64)  # shares that add up to n
+    members = np.split(order[np.argsort(index, kind="stable")], np.cumsum(sizes)[:-1])
+    shares = np.diff(ends, prepend=0).tolist()
+    return np.concatenate(
+        [
+            rows[pick_diverse(points[rows], share, n_nearest, seed, at_once=PART_ABOVE)]
+            for rows, share in zip(members, shares, strict=True)
+        ]
+    )
+
+
+def _parts(ordered: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """(N,) the part of each row, by a k-means that is stopped early: it need not be the best."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    model = KMeans(n, n_init=1, max_iter=10, random_state=seed)
+    with _thread_pools().limit(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(model.fit(_sample(ordered, PART_ROWS, seed)).predict(ordered))
 
 
 def elbow_k(points: np.ndarray, k_max: int, seed: int) -> int:

@@ -24,10 +24,11 @@ def space(n: int, n_answers: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 
 
 def expand(points, labels, answers, gammas=propagation.GAMMAS, method="auto"):
-    """The scores: with every class smoothed pair by pair ("exact"), on the grid, or as its size says."""
-    above = {"exact": len(points), "grid": 0, "auto": propagation.BLUR_ABOVE}[method]
+    """The scores: of every class pair by pair ("exact"), smoothed or all of it on the grid, or as its size says."""
+    above = {"exact": len(points), "grid": 0, "whole grid": 0, "auto": propagation.BLUR_ABOVE}[method]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(propagation, "BLUR_ABOVE", above)
+        patch.setattr(propagation, "REGRESS_ABOVE", 0 if method == "whole grid" else propagation.REGRESS_ABOVE)
         return propagation.expand(points, labels, answers, gammas)
 
 
@@ -82,11 +83,20 @@ def test_the_exact_method_never_holds_a_matrix_of_all_pairs():
     assert peak < 12_000**2 * 8 / 4  # 288 MB, where one such matrix takes 1,152
 
 
+@pytest.mark.parametrize("method", ["grid", "whole grid"])
 @pytest.mark.parametrize("gamma", [1e-300, 0.1, 100.0, 1000.0, 1e6])
-def test_a_kernel_of_any_width_is_smoothed_on_a_grid_of_bounded_size(gamma):
+def test_a_kernel_of_any_width_is_smoothed_on_a_grid_of_bounded_size(gamma, method):
     points, answers = space(3000, 60)
-    scores = expand(points, np.zeros(3000, int), answers, (gamma,), "grid")
+    scores = expand(points, np.zeros(3000, int), answers, (gamma,), method)
     assert np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_many_answers_are_regressed_on_the_grid_as_pair_by_pair(seed):
+    points, answers = space(5000, 1000, seed)
+    exact, quick = (expand(points, np.zeros(5000, int), answers, method=method) for method in ("exact", "whole grid"))
+    np.testing.assert_allclose(quick, exact, atol=5e-3)
+    assert ((quick > 0.5) == (exact > 0.5)).mean() > 0.999
 
 
 def test_an_outlier_makes_the_grid_no_larger():
@@ -99,7 +109,7 @@ def test_an_outlier_makes_the_grid_no_larger():
     np.testing.assert_allclose(grid, body, atol=5e-3)
 
 
-@pytest.mark.parametrize("method", ["exact", "grid"])
+@pytest.mark.parametrize("method", ["exact", "grid", "whole grid"])
 @pytest.mark.parametrize(
     ("points", "answers", "score"),
     [
@@ -119,7 +129,7 @@ def test_answers_of_another_space_or_of_no_value_are_refused(answers, named):
         expand(np.zeros((4, 2)), np.zeros(4, int), np.array(answers))
 
 
-@pytest.mark.parametrize("method", ["exact", "grid"])
+@pytest.mark.parametrize("method", ["exact", "grid", "whole grid"])
 def test_points_far_from_every_answer_take_the_nearest_one_and_are_never_nan(method):
     near = np.random.default_rng(0).normal(size=(400, 2)) * 0.01
     far = np.array([[100.0, 0.0], [-100.0, 0.0]])

@@ -17,17 +17,51 @@ def ring(k: int, n: int = 240, noise: float = 0.05) -> np.ndarray:
     return np.column_stack([np.cos(angle), np.sin(angle)]) * k + rng.normal(size=(n, 2)) * noise
 
 
-def test_many_centres_spread_nearly_like_k_means(monkeypatch):
-    points = np.random.default_rng(0).normal(size=(3000, 3))
-    exact = clustering.seeded_kmeans(points, 200, seed=0, n_init=1)[1]
-    quick = clustering.many_centres(points, 200, seed=0)
-    assert len(quick) == 200
-    spread = [cKDTree(centres).query(points)[0].mean() for centres in (exact, quick)]
-    assert spread[1] < 1.05 * spread[0]
-    monkeypatch.setattr(clustering, "COARSE_ABOVE", 0)
-    picks = clustering.pick_diverse(points, 200, 3, seed=0)
-    assert len(set(picks.tolist())) == 200
-    assert np.array_equal(picks, clustering.pick_diverse(points, 200, 3, seed=0))
+def clumps(n: int, d: int) -> np.ndarray:
+    """Points that lie close in some places and far apart in others."""
+    rng = np.random.default_rng(d)
+    at = rng.integers(20, size=n)
+    return rng.normal(size=(20, d))[at] * 2 + rng.normal(size=(n, d)) * rng.uniform(0.2, 1.5, (20, 1))[at]
+
+
+@pytest.mark.parametrize("d", [2, 10])
+def test_picks_in_parts_spread_nearly_like_those_of_k_means(d):
+    points = clumps(4_000, d)
+    exact, quick = (pick_diverse(points, 400, 3, seed=0, at_once=at_once) for at_once in (10**9, 20_000))
+    assert len(set(quick.tolist())) == 400
+    exact_spread, quick_spread = (cKDTree(points[picks]).query(points)[0].mean() for picks in (exact, quick))
+    at_random = np.random.default_rng(0).choice(4_000, 400, replace=False)
+    assert quick_spread < 1.1 * exact_spread
+    assert quick_spread < cKDTree(points[at_random]).query(points)[0].mean()
+
+
+def test_picks_in_parts_are_the_same_again_and_whatever_the_order_of_the_rows():
+    points = clumps(2_000, 4)
+    order = np.random.default_rng(1).permutation(2_000)
+    picks = pick_diverse(points, 150, 3, seed=0, at_once=5_000)
+    assert np.array_equal(picks, pick_diverse(points, 150, 3, seed=0, at_once=5_000))
+    assert set(order[pick_diverse(points[order], 150, 3, seed=0, at_once=5_000)]) == set(picks)
+
+
+@pytest.mark.parametrize("n_other", [0, 3])
+def test_picks_in_parts_of_points_that_are_nearly_all_equal(n_other):
+    points = np.zeros((30_000, 3))
+    points[:n_other] = 1
+    assert len(set(pick_diverse(points, 200, 3, seed=0).tolist())) == 200
+
+
+def test_k_means_of_many_rows_is_fitted_on_some_and_gives_each_its_nearest_centre(monkeypatch):
+    monkeypatch.setattr(clustering, "FIT_ROWS", 500)
+    points = clumps(3_000, 3)
+    index, centres = seeded_kmeans(points, 6, seed=0)
+    assert np.array_equal(index, cKDTree(centres).query(points)[1])
+    assert np.array_equal(index, seeded_kmeans(points, 6, seed=0)[0])
+
+
+@pytest.mark.parametrize("values", [3, 10**6])
+def test_rows_are_sorted_by_all_their_columns(values):
+    points = np.random.default_rng(0).integers(values, size=(500, 4)).astype(np.float32)
+    assert np.array_equal(clustering.canonical_order(points), np.lexsort(points.T[::-1]))
 
 
 def test_clear_clumps_are_found_and_numbered_by_size():
