@@ -36,6 +36,7 @@ GET  /assets/{folder}/{name} -> a file of app/{folder}/static, or plotly.js of i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
@@ -48,7 +49,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app import gc_freeze
+from app import connections, gc_freeze
 from app.admission import KnownHosts, LoginRedirectMiddleware, SignOut, Uploads, WebsocketFrames
 from app.annotate import routes
 from app.draw import routes as draw
@@ -133,6 +134,8 @@ def require_startable() -> None:
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  # Starlette passes the app
     """Start Redis and a worker in the embedded mode, end them with the server."""
+    connections.raise_file_limit()
+    connections.say_once_a_minute(asyncio.get_running_loop())
     from workers.local import EmbeddedServices
 
     services = EmbeddedServices(settings()) if settings().embedded else None
