@@ -62,7 +62,8 @@ def test_any_other_job_is_refused_and_not_tried_again(bench: Bench, given: dict,
     _await_refusal(bench, job)
     assert why in job.latest_result().exc_string
     assert job.id not in bench.redis().lrange("rq:queue:cpu", 0, -1)
-    assert not list(bench.home.rglob("touched")) and not Path("touched").exists()
+    files = {name for _, _, names in os.walk(bench.home) for name in names}  # workers may be removing folders meanwhile
+    assert "touched" not in files and not Path("touched").exists()
 
 
 def test_a_pickle_is_never_loaded(bench: Bench, tmp_path: Path):
