@@ -14,7 +14,7 @@ import numpy as np
 
 FIT_ROWS = 100_000  # that k-means is fitted on: of more rows, a seeded sample
 MINI_BATCH_ABOVE = 50_000_000  # rows x centres; one Lloyd iteration above it takes seconds
-COARSE_ABOVE = 4_000_000  # rows x centres; k-means above it takes seconds in all
+COARSE_ABOVE = 1_000_000  # rows x centres; k-means above it takes a second for each of a hundred classes
 PARTS, PART_ROWS = 16, 10_000  # in which more are clustered, and the rows that say where these parts lie
 PART_ABOVE = 50_000  # rows x centres of a part that is parted further
 
