@@ -18,6 +18,7 @@ from slim_core.parameters import Display, PublicConfig, Seed
 from slim_core.settings import settings
 
 CHUNK_ROWS = 20_000
+PLACED_BY = 5  # fitted rows, at whose median another one lies: their mean may lie between two clumps
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +88,8 @@ _EPOCH = "_nb_optimize_layout_euclidean_single_epoch"  # not in every UMAP that 
 _COUNT = re.compile(r"\b(\d+)/(\d+) \[")
 
 
-def fit_umap(
-    features: np.ndarray, ticks: EpochTicks, *, n_neighbors: int, min_dist: float, seed: int
-) -> tuple[Any, np.ndarray]:
-    """The fitted model, and the points (n, 2) float32 of ``features`` (n, K)."""
+def fit_umap(features: np.ndarray, ticks: EpochTicks, *, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
+    """The points (n, 2) float32 of ``features`` (n, K)."""
     ticks.check_stop()
     with quiet():
         model = _umap().UMAP(
@@ -104,7 +103,7 @@ def fit_umap(
         )
         points = model.fit_transform(features)
     ticks.check_stop()
-    return model, np.asarray(points, np.float32)
+    return np.asarray(points, np.float32)
 
 
 def _umap() -> Any:
@@ -139,7 +138,6 @@ class EpochTicks(io.StringIO):
     def __init__(self, check_stop: Callable[[], None], on_epoch: Callable[[int, int], None]) -> None:
         super().__init__()
         self.check_stop, self._on_epoch = check_stop, on_epoch
-        self.is_fitted = False  # from then on epochs are those of images that are placed, a chunk at a time
         self._stopped = False
 
     def write(self, text: str) -> int:
@@ -148,7 +146,7 @@ class EpochTicks(io.StringIO):
             self._stopped = True  # the bar writes once more while it is torn down
             self.check_stop()
             self._stopped = False
-        for done, total in [] if self.is_fitted else _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
+        for done, total in _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
             self._on_epoch(int(done), int(total))
         return len(text)
 
@@ -181,7 +179,7 @@ class SpaceConfig(PublicConfig):
         default=0.0, ge=0, lt=1, title="Minimum distance", description="Minimum distance between points in UMAP."
     )
     pca_above: Annotated[int, Display(place="more")] = (
-        Field(  # both are fit on so many seeded rows, the rest is transformed
+        Field(  # both are fit on so many seeded rows, the rest is placed among them
             default=50_000, ge=100, title="PCA above", description="PCA is applied before UMAP above this many images."
         )
     )
@@ -200,9 +198,10 @@ def embed(
 ) -> np.ndarray:
     """Features (N, K) as points (N, 2) float32: UMAP with Euclidean distances and a fixed seed (METHOD S2).
 
-    Up to ``pca_above`` rows UMAP is fit on all of them. Above, PCA and UMAP are fit on that many seeded rows and the
-    rest is transformed in chunks. Fewer than n_neighbors + 2 rows are too few for UMAP: they get their first two
-    principal components. The same features and config give the same points, so the config is all that need be kept.
+    Up to ``pca_above`` rows UMAP is fit on all of them. Above, PCA and UMAP are fit on that many seeded rows, and each
+    of the rest lies at the median of the PLACED_BY nearest of them in that PCA. Fewer than n_neighbors + 2 rows are too
+    few for UMAP: they get their first two principal components. The same features and config give the same points, so
+    the config is all that need be kept.
 
     Args:
         features: (N, K), any float type; may be memory-mapped.
@@ -222,7 +221,7 @@ def embed(
     if n < config.n_neighbors + 2:
         return _pad(project(fit_pca(features, 2, config.seed), features), 2)
     if n <= config.pca_above:
-        return _fit(np.asarray(features, np.float32), config, EpochTicks(check_stop, on_epoch))[1]
+        return _fit(np.asarray(features, np.float32), config, EpochTicks(check_stop, on_epoch))
     return _embed_large(features, config, EpochTicks(check_stop, on_epoch), on_placed or _tell_nobody)
 
 
@@ -232,21 +231,31 @@ def _embed_large(
     n = len(features)
     sample = np.sort(np.random.default_rng(config.seed).choice(n, config.pca_above, replace=False))
     reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, ticks.check_stop)
-    model, placed = _fit(reduced[sample], config, ticks)
     points = np.empty((n, 2), np.float32)
-    points[sample] = placed
-    ticks.is_fitted = True
+    points[sample] = fitted = _fit(reduced[sample], config, ticks)
+    on_placed(len(sample), n)  # the first chunk waits for the search to be prepared
+    search = _search(reduced[sample], config.seed)
     rest = np.setdiff1d(np.arange(n), sample)
     for start in range(0, len(rest), CHUNK_ROWS):
         ticks.check_stop()
-        on_placed(len(sample) + start, n)  # the first chunk waits for UMAP to prepare its search
         rows = rest[start : start + CHUNK_ROWS]
-        with quiet():
-            points[rows] = model.transform(reduced[rows])
+        points[rows] = np.median(fitted[search.query(reduced[rows], k=PLACED_BY)[0]], axis=1)
+        on_placed(len(sample) + start + len(rows), n)
     return points
 
 
-def _fit(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> tuple[Any, np.ndarray]:
+def _search(rows: np.ndarray, seed: int) -> Any:
+    """The search for neighbours that UMAP itself uses, in these rows (n, d)."""
+    _umap()  # where Numba keeps what it compiles of the search
+    from pynndescent import NNDescent
+
+    with quiet():
+        search = NNDescent(rows, random_state=seed, n_jobs=1)
+        search.prepare()
+    return search
+
+
+def _fit(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> np.ndarray:
     return fit_umap(features, ticks, n_neighbors=config.n_neighbors, min_dist=config.min_dist, seed=config.seed)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from slim_core.errors import RunCanceledError, SpecRefusedError
-from slim_core.space.embedding import SpaceConfig, embed, fit_pca, normalise_rows, project
+from slim_core.space.embedding import PLACED_BY, SpaceConfig, embed, fit_pca, normalise_rows, project
 from slim_core.space.environments import ClusterConfig, environment_clusters, views
 from tests.refusals import refusal
 from tests.slim_core.space.clumps import features
@@ -69,20 +69,24 @@ def give_what_is_compiled_of_the_search(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_images_that_are_placed_after_the_fit_are_counted_and_their_epochs_are_not(monkeypatch):
-    """The epochs of each chunk would read as if the fit began again, at "30 of 30"."""
+def test_images_that_are_placed_after_the_fit_are_counted(monkeypatch):
     monkeypatch.setattr("slim_core.space.embedding.CHUNK_ROWS", 100)
-    epochs: list[int] = []
     placed: list[tuple[int, int]] = []
     config = SpaceConfig(pca_above=150, pca_dims=5)
-    embed(
-        features(400)[0],
-        config,
-        on_epoch=lambda _done, total: epochs.append(total),
-        on_placed=lambda n, of: placed.append((n, of)),
-    )
-    assert placed == [(150, 400), (250, 400), (350, 400)]
-    assert len(set(epochs)) == 1, "those of the fit alone"
+    embed(features(400)[0], config, on_placed=lambda n, of: placed.append((n, of)))
+    assert placed == [(150, 400), (250, 400), (350, 400), (400, 400)]
+
+
+@pytest.mark.slow
+def test_a_row_that_was_not_fitted_lies_at_the_median_of_the_nearest_that_were():
+    x, _ = features(400)
+    points = embed(x, SpaceConfig(pca_above=150, pca_dims=10))
+    sample = np.sort(np.random.default_rng(0).choice(400, 150, replace=False))
+    reduced = project(fit_pca(x[sample], 10, 0), x)
+    rest = np.setdiff1d(np.arange(400), sample)
+    apart = np.linalg.norm(reduced[rest][:, None] - reduced[sample], axis=2)
+    medians = np.median(points[sample][apart.argsort(axis=1)[:, :PLACED_BY]], axis=1)
+    assert np.isclose(points[rest], medians, atol=1e-4).all(axis=1).mean() > 0.8, "the search is approximate"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,7 @@ def test_images_that_are_placed_after_the_fit_are_counted_and_their_epochs_are_n
         pytest.param(700, SpaceConfig(pca_above=300, pca_dims=10), 0.95, marks=pytest.mark.slow),  # of a sample
     ],
 )
-def test_clumps_stay_apart_in_the_space_also_where_a_sample_is_fitted_and_the_rest_transformed(n, config, apart):
+def test_clumps_stay_apart_in_the_space_also_where_a_sample_is_fitted_and_the_rest_is_placed_in_it(n, config, apart):
     x, clump = features(n)
     points = embed(x, config)
     centres = np.array([points[clump == c].mean(axis=0) for c in (0, 1)])
@@ -100,9 +104,10 @@ def test_clumps_stay_apart_in_the_space_also_where_a_sample_is_fitted_and_the_re
     assert (nearest == clump).mean() > apart
 
 
-@pytest.mark.parametrize("x", [*(features(n)[0] for n in (1, 2, 3, 6, 7, 8, 12)), np.ones((4, 5)), np.ones((40, 5))])
-def test_a_few_images_and_images_that_are_all_alike_have_a_space(x):
-    points = embed(x)
+@pytest.mark.parametrize("x", [*(features(n)[0] for n in (1, 2, 3, 6, 7, 8, 12)), np.ones((4, 5)), np.ones((400, 5))])
+@pytest.mark.parametrize("config", [SpaceConfig(), SpaceConfig(pca_above=100)])
+def test_a_few_images_and_images_that_are_all_alike_have_a_space(x, config):
+    points = embed(x, config)
     assert points.shape == (len(x), 2)
     assert np.isfinite(points).all()
 
