@@ -59,7 +59,7 @@ CONTENT: Mapping[str, str] = {
     "space": ".slim-space[data-ready=true]",
     "annotate_answered": ".slim-annotator [data-part=rest]",
     "annotate_open": ".slim-annotator[data-ready=true] [data-part=stage] img",
-    "curate": "[data-testid=stMetric]",
+    "curate": "[data-testid=stMetric], [class*=st-key-preview-shown]",  # a press away, of many images
     "compare": "[data-testid=stDataFrame]",
     "jobs": ".st-key-table-runs table tbody tr",
 }
@@ -68,7 +68,7 @@ DRAWN = ".slim-space[data-drawn]"  # by Plotly, or for good without it
 COMPLETE = {
     "train": CHART,
     "space": DRAWN,
-    "curate": CHART,
+    "curate": f"{CHART}, [class*=st-key-preview-shown]",
     "compare": CHART,
 }  # page -> what else is there once it is complete
 N_OPEN = 1_000  # images of the campaign that is open

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 EVERY_S = 4  # polling for new answers, while the campaign is open
 SHARE = 0.1  # of the time, that the effect is computed at most, whoever polls: the same process takes the answers
-# Images of a split up to which the effect takes less than a second; of more it is shown on a press.
-LIVE_UP_TO, FOUND_UP_TO = 100_000, 20_000  # in the environments of the space, and in those that are found anew
 KEPT = 8  # campaigns
 N_IMAGES = 24  # shown of those that would be chosen
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
@@ -47,8 +45,7 @@ def show(campaign: Campaign) -> None:
         return
     st.subheader("Effect of the answers", anchor=False)
     n = len(space_data.load(str(campaign.space_run_id)))
-    is_of_space = _usual(campaign.id)[1].get("environments", "space") == "space"
-    is_quick = n <= (LIVE_UP_TO if is_of_space else FOUND_UP_TO)
+    is_quick = subset.is_quick(n, _usual(campaign.id)[1].get("environments", "space"))
     if is_quick or st.toggle(f"Show it for {n:,} images", key=f"effect-shown-{campaign.id}"):
         (_following if campaign.status == "open" else _follow)(campaign)
     _images(campaign)

@@ -55,6 +55,9 @@ def show_curation(space: Run, campaign: Campaign | None, controls: DeltaGenerato
 
 
 def _preview(data: space_data.SpaceData, choice: subset.SubsetChoice) -> None:
+    n, key = len(data), f"preview-shown-{data.run}"
+    if not subset.is_quick(n, choice.environments) and not st.toggle(f"Preview the subset of {n:,} images", key=key):
+        return
     with st.spinner("Choosing images ..."):
         chosen = subset.preview(choice)
     left, right = halves(data.groups.names, gap="medium")

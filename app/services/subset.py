@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,14 @@ from slim_core.runs.preflight import require_possible
 from slim_core.space.environments import ClusterConfig, Views
 from slim_core.steps.specs import parse_spec
 from slim_core.store.results import AttentionResult, SpaceResult
+
+# Images of a split up to which a subset is chosen, and the effect of answers computed, in seconds; of more on a press.
+QUICK_UP_TO, FOUND_UP_TO = 100_000, 20_000  # in the environments of the space, and in those that are found anew
+
+
+def is_quick(n: int, environments: FoundBy) -> bool:
+    """True where a page may choose among n images without being asked to."""
+    return n <= (QUICK_UP_TO if environments == "space" else FOUND_UP_TO)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,11 @@ class SubsetChoice:
     seed: int
     options: tuple[tuple[str, Any], ...] = ()
     settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def environments(self) -> FoundBy:
+        """Which are balanced."""
+        return cast("FoundBy", dict(self.options).get("environments", "space"))
 
     @property
     def uses_answers(self) -> bool:
@@ -79,8 +92,7 @@ def preview(choice: SubsetChoice) -> Subset:
 def _preview(choice: SubsetChoice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
-    options = dict(choice.options)
-    found_by = options.get("environments", "space")
+    options, found_by = dict(choice.options), choice.environments
     given = _curation_data(data, campaign, None if found_by == "space" else _views(choice.space, found_by))
     if needs_scores(given, choice.strategy, check_options(choice.strategy, options)):
         given = replace(given, scores=space_data.propagated(data, campaign))

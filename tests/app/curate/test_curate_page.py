@@ -42,6 +42,14 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
     assert not app.exception
 
 
+def test_of_more_images_than_a_page_chooses_from_in_seconds_the_preview_waits_for_a_press(show, monkeypatch) -> None:
+    monkeypatch.setattr("app.services.subset.QUICK_UP_TO", 100)
+    app = show("curate")
+    assert not numbers(app) and app.button(key="submit-curate")
+    app.toggle(key=f"preview-shown-{space_of(app)}").set_value(True).run()
+    assert numbers(app)["Images"] and not app.exception
+
+
 def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanced_twice(show, monkeypatch) -> None:
     monkeypatch.setattr("slim_core.runs.trainings.is_probe", lambda _reference: True)
     app = show("curate")
