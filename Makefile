@@ -87,7 +87,7 @@ licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python .ci/packages.py licences > docs/licences.tmp && mv docs/licences.tmp docs/licences.md
 
 # Not among them are the studies of benchmarks.accuracy, each of which is asked for by its name (docs/benchmark.md).
-BENCHMARKS := ways speed import_ jobs chaos annotation pages first_hour hostile served finder door million
+BENCHMARKS := ways speed import_ jobs chaos annotation pages first_hour hostile served finder door million spaces
 bench: $(DEV) ## all benchmarks but the studies; results go to benchmarks/results
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$${name%_}.json || exit 1; done
