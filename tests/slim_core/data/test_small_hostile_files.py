@@ -119,7 +119,7 @@ PARQUET: dict[str, tuple[Callable[[], pa.Table], bool]] = {  # and whether value
     "decimal numbers": (lambda: table(190_000, **{f"c{i}": decimals(190_000) for i in range(60)}), True),
     "an image in many rows": (lambda: images(bytes_of(156), 10), True),
     "an image in as many as may be": (lambda: images(bytes_of(90), 20), True),
-    "a page of zeros": (lambda: images(bytes_of(500), 1), False),
+    "a page of zeros": (lambda: images(bytes_of(1_000), 1), False),
 }
 
 
