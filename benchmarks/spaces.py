@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.space import synthetic_features
-from slim_core.space.embedding import SpaceConfig, embed, fit_pca, project, quiet
+from slim_core.space.embedding import SpaceConfig, embed, fit_pca, project, quiet, sampled
 
 ROWS_OF_TRANSFORM, JUDGED, NEIGHBOURS = 20_000, 5_000, 15
 
@@ -39,9 +39,9 @@ def measured(rows: int, folder: Path) -> dict[str, float]:
     if rows <= config.pca_above:
         judged = np.random.default_rng(1).choice(rows, JUDGED, replace=False)
         return found | quality(features[judged], points[judged])
-    sample = np.sort(np.random.default_rng(config.seed).choice(rows, config.pca_above, replace=False))
+    sample = sampled(np.arange(rows), config.pca_above, config.seed)
     rest = np.setdiff1d(np.arange(rows), sample)
-    some = np.sort(np.random.default_rng(1).choice(rest, ROWS_OF_TRANSFORM, replace=False))
+    some = sampled(rest, ROWS_OF_TRANSFORM, seed=1)
     transformed, seconds = by_transform(features[sample], features[some], config)
     found["place_by_transform_s"] = round(seconds * len(rest) / len(some), 1)
     judged = np.random.default_rng(2).choice(len(some), JUDGED, replace=False)

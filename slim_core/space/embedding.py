@@ -229,7 +229,7 @@ def _embed_large(
     features: np.ndarray, config: SpaceConfig, ticks: EpochTicks, on_placed: Callable[[int, int], None]
 ) -> np.ndarray:
     n = len(features)
-    sample = np.sort(np.random.default_rng(config.seed).choice(n, config.pca_above, replace=False))
+    sample = sampled(np.arange(n), config.pca_above, config.seed)
     reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, ticks.check_stop)
     points = np.empty((n, 2), np.float32)
     points[sample] = fitted = _fit(reduced[sample], config, ticks)
